@@ -1,0 +1,27 @@
+"""Stores: the places a journal can live in, opened by URL."""
+
+from __future__ import annotations
+
+from csijournal.store.contract import (
+    Guarantee,
+    KeyAbsent,
+    KeyEquals,
+    KeyPresent,
+    ObjectAbsent,
+    ObjectExists,
+    Store,
+    Write,
+)
+from csijournal.store.urls import open_store
+
+__all__ = [
+    "Guarantee",
+    "KeyAbsent",
+    "KeyEquals",
+    "KeyPresent",
+    "ObjectAbsent",
+    "ObjectExists",
+    "Store",
+    "Write",
+    "open_store",
+]

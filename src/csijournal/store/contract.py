@@ -1,0 +1,265 @@
+"""What csijournal asks of a store.
+
+A store is opened on one place (a pool and namespace, a file) and holds named
+objects, each a sorted map from text to bytes.  It changes them by one atomic,
+guarded operation on one object at a time; everything that the journal promises
+is built from that.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import ClassVar, Self
+
+from csijournal.errors import GuardFailed, InvalidObjectName, StoreUnsuitable, printable
+
+PAGE_ENTRIES_MAX = 1000
+"""How many entries a page holds at most where the caller does not say."""
+
+
+class Guarantee(enum.Flag):
+    """What a store promises; callers ask for what they need (`Store.require`)."""
+
+    NONE = 0
+    DURABLE = enum.auto()
+    """What was acknowledged survives the death of the process and of the machine."""
+    BETWEEN_PROCESSES = enum.auto()
+    """Any number of processes on one machine may use the place at once."""
+    BETWEEN_HOSTS = enum.auto()
+    """Any number of hosts may use the place at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAbsent:
+    """Holds where the object does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectExists:
+    """Holds where the object exists, be it empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAbsent:
+    """Holds where the key is missing **or has an empty value**, object or no object.
+
+    RADOS cannot tell the two apart, so no store does.
+    """
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPresent:
+    """Holds where the key has a value that is not empty."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEquals:
+    """Holds where the key has exactly this value: UTF-8, not empty."""
+
+    key: str
+    value: bytes
+
+
+Guard = ObjectAbsent | ObjectExists | KeyAbsent | KeyPresent | KeyEquals
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One atomic operation on one object.
+
+    All guards are judged on the object as it was before; if each holds, the
+    deletions and then the puts are applied, or the object is removed.  Puts
+    create the object where it is missing, and so does the guard ObjectAbsent.
+    Deleting or removing what is not there is fine.
+    """
+
+    object_name: str
+    guards: tuple[Guard, ...] = ()
+    puts: Mapping[str, bytes] = field(default_factory=dict)
+    deletions: Collection[str] = ()
+    remove_object: bool = False
+
+    def __post_init__(self) -> None:
+        check_name(self.object_name)
+        for key in (*self.puts, *self.deletions):
+            check_name(key, self.object_name)
+        for guard in self.guards:
+            if isinstance(guard, KeyAbsent | KeyPresent | KeyEquals):
+                check_name(guard.key, self.object_name)
+            if isinstance(guard, KeyEquals):
+                _check_guard_value(guard, self.object_name)
+        if self.remove_object and (self.puts or self.deletions):
+            raise ValueError("a write removes the object or changes its keys, not both")
+
+
+def require_guards(write: Write, entries: Mapping[str, bytes] | None) -> None:
+    """Raise GuardFailed at the first guard that does not hold.
+
+    `entries` are the object's, at least those that the guards name; None for
+    no object.
+    """
+    for guard in write.guards:
+        if not _holds(guard, entries):
+            raise GuardFailed(f"{guard} does not hold", object_name=write.object_name)
+
+
+def creates_object(write: Write) -> bool:
+    """Whether `write` makes the object where there is none."""
+    return bool(write.puts) or any(isinstance(guard, ObjectAbsent) for guard in write.guards)
+
+
+class Store(ABC):
+    """One place that holds objects.  Safe to share between threads.
+
+    Every method may raise the `StoreError` family and nothing else; reads raise
+    neither GuardFailed nor OutcomeUnknown.  Closing is for good, and closing
+    twice is fine.
+    """
+
+    guarantees: ClassVar[Guarantee]
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """Where this store lies, as a URL for messages; never holds a secret."""
+
+    @abstractmethod
+    def connect(self) -> None:
+        """Reach the place now rather than at the first use.
+
+        Raises PlaceNotFound and whatever else stands in the way.
+        """
+
+    @abstractmethod
+    def read_keys(self, object_name: str, keys: Collection[str]) -> dict[str, bytes] | None:
+        """Those of `keys` that the object has; None where there is no object.
+
+        One round trip, whatever the object's size.
+        """
+
+    @abstractmethod
+    def read_page(
+        self, object_name: str, *, after: str = "", prefix: str = "", limit: int = PAGE_ENTRIES_MAX
+    ) -> dict[str, bytes] | None:
+        """Entries in order of key, from the first behind `after`; None for no object.
+
+        At most `limit` of them, and a store may return fewer: only an empty
+        page is the end.
+        """
+
+    @abstractmethod
+    def read_object(self, object_name: str, *, landmark: str = "") -> dict[str, bytes] | None:
+        """All entries of the object as they were at one moment; None for no object.
+
+        `landmark` is a key that the object should have; where it has, a remote
+        store can tell in one round trip that nothing was cut off.
+        """
+
+    def read_objects(
+        self, object_names: Iterable[str], *, landmark: str = ""
+    ) -> Iterator[tuple[str, dict[str, bytes] | None]]:
+        """`read_object` of many objects, in the order given.
+
+        Takes names as it goes and keeps a bounded number of reads under way,
+        so memory does not grow with the number of names.
+        """
+        for object_name in object_names:
+            yield object_name, self.read_object(object_name, landmark=landmark)
+
+    @abstractmethod
+    def object_names(self, prefix: str = "") -> Iterator[str]:
+        """Names of all objects that start with `prefix`, in no promised order."""
+
+    @abstractmethod
+    def modified_ns(self, object_name: str) -> int | None:
+        """When the object last changed, in nanoseconds since 1970; None for no object.
+
+        By the clock of whoever wrote it, and perhaps in whole seconds.
+        """
+
+    @abstractmethod
+    def write(self, write: Write) -> None:
+        """Apply `write` wholly or not at all; durable on return where the store is.
+
+        Raises GuardFailed (not applied), OutcomeUnknown (applied, or not, or
+        not yet), or another StoreError (not applied).
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the place."""
+
+    def require(self, needed: Guarantee) -> None:
+        """Raise StoreUnsuitable unless this store promises all of `needed`."""
+        missing = needed & ~self.guarantees
+        if missing:
+            names = ", ".join((flag.name or "").lower().replace("_", " ") for flag in missing)
+            raise StoreUnsuitable(
+                f"the store {self.place} does not promise to be: {names}",
+                hint="Choose a store that does: sqlite between processes, rados between hosts",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def check_name(name: str, object_name: str = "") -> str:
+    """`name` itself.  Raises InvalidObjectName for what some store cannot hold.
+
+    librados takes names as C strings, and cuts them at U+0000 without a word.
+    """
+    if not name:
+        problem = "is empty"
+    elif "\0" in name:
+        problem = f"holds U+0000 at position {name.index(chr(0)) + 1}"
+    elif any("\ud800" <= character <= "\udfff" for character in name):
+        problem = "is not text that UTF-8 can hold"
+    else:
+        return name
+    what = "key" if object_name else "object name"
+    raise InvalidObjectName(
+        f"the {what} {printable(name)!r} {problem}", object_name=object_name or name
+    )
+
+
+def _holds(guard: Guard, entries: Mapping[str, bytes] | None) -> bool:
+    match guard:
+        case ObjectAbsent():
+            return entries is None
+        case ObjectExists():
+            return entries is not None
+        case KeyAbsent(key):
+            return not (entries or {}).get(key)
+        case KeyPresent(key):
+            return bool((entries or {}).get(key))
+        case KeyEquals(key, value):
+            return (entries or {}).get(key) == value
+
+
+def _check_guard_value(guard: KeyEquals, object_name: str) -> None:
+    try:
+        usable = bool(guard.value.decode())
+    except UnicodeDecodeError:
+        usable = False
+    if not usable:
+        raise InvalidObjectName(
+            "a guard compares with UTF-8 text that is not empty",
+            object_name=object_name,
+            key=guard.key,
+        )

@@ -1,0 +1,110 @@
+"""A store in memory: the reference for what the contract means."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+
+from csijournal.errors import PlaceNotFound
+from csijournal.store.contract import (
+    PAGE_ENTRIES_MAX,
+    Guarantee,
+    Store,
+    Write,
+    check_name,
+    creates_object,
+    require_guards,
+)
+
+
+@dataclass(slots=True)
+class _Object:
+    modified_ns: int
+    entries: dict[str, bytes] = field(default_factory=dict)
+
+
+class MemoryStore(Store):
+    """Objects in a dictionary, gone when the store is.
+
+    `clock` gives nanoseconds since 1970 and dates the changes.
+    """
+
+    guarantees = Guarantee.NONE
+
+    def __init__(self, *, clock: Callable[[], int] = time.time_ns) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._objects: dict[str, _Object] = {}
+        self._closed = False
+
+    @property
+    def place(self) -> str:
+        return "memory:"
+
+    def connect(self) -> None:
+        self._get("-")
+
+    def read_keys(self, object_name: str, keys: Collection[str]) -> dict[str, bytes] | None:
+        with self._lock:
+            found = self._get(object_name)
+            if found is None:
+                return None
+            return {key: found.entries[key] for key in keys if key in found.entries}
+
+    def read_page(
+        self, object_name: str, *, after: str = "", prefix: str = "", limit: int = PAGE_ENTRIES_MAX
+    ) -> dict[str, bytes] | None:
+        with self._lock:
+            found = self._get(object_name)
+            if found is None:
+                return None
+            keys = sorted(k for k in found.entries if k > after and k.startswith(prefix))
+            return {key: found.entries[key] for key in keys[:limit]}
+
+    def read_object(self, object_name: str, *, landmark: str = "") -> dict[str, bytes] | None:
+        del landmark
+        with self._lock:
+            found = self._get(object_name)
+            return None if found is None else dict(sorted(found.entries.items()))
+
+    def object_names(self, prefix: str = "") -> Iterator[str]:
+        with self._lock:
+            self._get("-")
+            names = [name for name in self._objects if name.startswith(prefix)]
+        yield from names
+
+    def modified_ns(self, object_name: str) -> int | None:
+        with self._lock:
+            found = self._get(object_name)
+            return None if found is None else found.modified_ns
+
+    def write(self, write: Write) -> None:
+        with self._lock:
+            found = self._get(write.object_name)
+            require_guards(write, found.entries if found else None)
+            self._apply(write, found)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._objects.clear()
+
+    def _get(self, object_name: str) -> _Object | None:
+        if self._closed:
+            raise PlaceNotFound("the memory store is closed", object_name=object_name)
+        return self._objects.get(check_name(object_name))
+
+    def _apply(self, write: Write, found: _Object | None) -> None:
+        if write.remove_object:
+            self._objects.pop(write.object_name, None)
+            return
+        if found is None:
+            if not creates_object(write):
+                return
+            found = self._objects[write.object_name] = _Object(0)
+        for key in write.deletions:
+            found.entries.pop(key, None)
+        found.entries.update(write.puts)
+        found.modified_ns = self._clock()
