@@ -1,0 +1,35 @@
+"""Fixtures: a place on every kind of store, and the run's Ceph cluster."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cluster import ThrowawayCluster
+from support.places import MemoryPlace, Place, RADOSPlace, SQLitePlace
+
+POOL = "csijournal-tests"
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayCluster]:
+    """The test run's own cluster; failing to start it fails the run."""
+    with ThrowawayCluster(tmp_path_factory.mktemp("ceph") / "cluster") as cluster:
+        cluster.create_pool(POOL)
+        yield cluster
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("rados", marks=pytest.mark.ceph)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """An empty place on each kind of store in turn."""
+    match request.param:
+        case "memory":
+            chosen: Place = MemoryPlace()
+        case "sqlite":
+            chosen = SQLitePlace(tmp_path / "journal.db")
+        case _:
+            chosen = RADOSPlace(request.getfixturevalue("ceph"), POOL)
+    with contextlib.closing(chosen):
+        yield chosen
