@@ -1,7 +1,7 @@
 """The protocol: what a reservation is, and how it comes and goes.
 
     reserve   1. create the group object, whole, if no such object exists
-              2. put the entry, if the request name is absent
+              2. put the entry, if the request name is absent and our lease stands
     undo      1. remove the group object, if it is this request name's
               2. remove the entry, if it still holds this UUID
 
@@ -16,42 +16,38 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Self
 
 from csijournal import layout
+from csijournal.collect import Collector
 from csijournal.errors import (
     AlreadyReserved,
-    CorruptEntry,
     GroupNotFound,
-    GuardFailed,
     NameMismatch,
     OutcomeUnknown,
     PlaceNotFound,
     ReservationPending,
     StoreError,
     UndoRefused,
-    UnpopulatedGroup,
     naming,
 )
 from csijournal.layout import REQUEST_NAME_KEY, GroupRecord
+from csijournal.leases import Leases
+from csijournal.locks import NamedLocks
 from csijournal.model import Ensured, Entry, Reservation
-from csijournal.settle import write_and_settle
-from csijournal.store.contract import (
-    Guarantee,
-    KeyAbsent,
-    KeyEquals,
-    KeyPresent,
-    ObjectAbsent,
-    ObjectExists,
-    Store,
-    Write,
-)
+from csijournal.records import Records, Under, unpopulated
+from csijournal.recover import Recoverer, Recovery
+from csijournal.store.contract import Guarantee, Store
 from csijournal.timestamp import NANOSECONDS, Timestamp
 
 GRACE_SECONDS = 15 * 60.0
 """How long a group object without a request name counts as being made."""
 
-_UUID_TRIES = 5
+LEASE_SIZE = 64
+"""How many UUIDs a lease lists, and so how many reservations share its write."""
+
 _LOOKS_MAX = 100
 
 
@@ -66,7 +62,11 @@ class VolumeGroupJournal:
     Any number of journals, threads, processes and hosts may work on one store
     at once, as far as the store itself allows; no lock is needed around calls.
 
-    `needs` says what the store must promise: StoreUnsuitable is raised where it
+    `lease_size` is how many UUIDs are leased at a time: 1 suits a client that
+    reserves once, and with 0 there are no leases, the journal holds what
+    Ceph-CSI would write and nothing else, and recover cannot help.
+    `grace_seconds` is how long a group object without a request name counts as
+    being made.  `needs` says what the store must promise: StoreUnsuitable is raised where it
     does not.  `new_uuid` makes the text of a UUID that was never used before.
     `clock` dates new groups and tells how old a half-made one is.
     """
@@ -76,17 +76,27 @@ class VolumeGroupJournal:
         store: Store,
         *,
         instance_id: str = layout.DEFAULT_INSTANCE_ID,
+        lease_size: int = LEASE_SIZE,
         grace_seconds: float = GRACE_SECONDS,
         needs: Guarantee = Guarantee.NONE,
         new_uuid: Callable[[], str] = random_uuid,
         clock: Callable[[], Timestamp] = Timestamp.now,
     ) -> None:
         store.require(needs)
-        self._store = store
-        self._directory = layout.directory_object(instance_id)
-        self._grace_ns = int(grace_seconds * NANOSECONDS)
-        self._new_uuid = new_uuid
+        if lease_size < 0 or grace_seconds < 0:
+            raise ValueError("lease_size and grace_seconds must not be negative")
+        grace_ns = int(grace_seconds * NANOSECONDS)
         self._clock = clock
+        self._records = Records(store, instance_id)
+        self._collector = Collector(self._records, grace_ns=grace_ns, clock=clock)
+        self._leases = Leases(
+            self._records,
+            size=lease_size,
+            renew_ns=grace_ns // 3,
+            new_uuid=new_uuid,
+            clock=clock,
+        )
+        self._locks = NamedLocks()
 
     # What callers ask
 
@@ -118,9 +128,10 @@ class VolumeGroupJournal:
         """
         with naming("reserve_name"):
             layout.require_request_name(request_name)
+            layout.require_name_prefix(name_prefix)
             for _ in range(_LOOKS_MAX):
-                reservation = self._create_group(request_name, name_prefix)
-                if self._enter(reservation):
+                reservation = self._reserve_once(request_name, name_prefix)
+                if reservation is not None:
                     return reservation
                 holder = self._check(request_name, name_prefix)
                 if holder is not None:
@@ -161,8 +172,9 @@ class VolumeGroupJournal:
                 self._undo_nameless(request_name)
                 return
             group_uuid = layout.uuid_of_group_name(group_name)
-            self._remove_group(group_uuid, request_name)
-            self._remove_entry(group_uuid, request_name)
+            if not self._records.remove_group(group_uuid, request_name):
+                self._remove_group_without_name(group_uuid, request_name)
+            self._records.remove_entry(request_name, group_uuid)
 
     def get_volume_group_attributes(self, group_uuid: str) -> Reservation:
         """What the group object of `group_uuid` says.  Changes nothing.
@@ -171,11 +183,12 @@ class VolumeGroupJournal:
         has no request name, and StoreError.
         """
         with naming("get_volume_group_attributes"):
-            record = self._read_group(group_uuid)
+            layout.require_uuid(group_uuid)
+            record = self._records.read_group(group_uuid)
             if record is None:
                 raise self._group_not_found(group_uuid)
             if not record.populated:
-                raise self._unpopulated(group_uuid, record)
+                raise unpopulated(group_uuid, record)
             return _as_reservation(group_uuid, record, "")
 
     def add_volumes_mapping(self, group_uuid: str, volume_map: Mapping[str, str]) -> None:
@@ -185,22 +198,14 @@ class VolumeGroupJournal:
         InvalidMember, InvalidGroupUUID, UnpopulatedGroup and StoreError.
         """
         with naming("add_volumes_mapping"):
-            group_object = layout.group_object(group_uuid)
+            layout.require_uuid(group_uuid)
             members = layout.encode_members(volume_map)
-            if not members:
+            if not members or self._records.put_members(group_uuid, members):
                 return
-            write = Write(group_object, guards=(KeyPresent(REQUEST_NAME_KEY),), puts=members)
-            try:
-                write_and_settle(
-                    self._store,
-                    write,
-                    lambda: self._store.read_keys(group_object, members) == members,
-                )
-            except GuardFailed:
-                record = self._read_group(group_uuid)
-                if record is None or record.populated:
-                    raise self._group_not_found(group_uuid) from None
-                raise self._unpopulated(group_uuid, record) from None
+            record = self._records.read_group(group_uuid)
+            if record is not None and not record.populated:
+                raise unpopulated(group_uuid, record)
+            raise self._group_not_found(group_uuid)
 
     def remove_volumes_mapping(self, group_uuid: str, volume_ids: Iterable[str]) -> None:
         """Remove members from a group: all of them or none.
@@ -209,15 +214,19 @@ class VolumeGroupJournal:
         Raises InvalidMember, InvalidGroupUUID and StoreError.
         """
         with naming("remove_volumes_mapping"):
-            group_object = layout.group_object(group_uuid)
+            layout.require_uuid(group_uuid)
             members = layout.require_member_ids(volume_ids)
-            if not members:
-                return
-            write = Write(group_object, guards=(ObjectExists(),), deletions=members)
-            with suppress(GuardFailed):
-                write_and_settle(
-                    self._store, write, lambda: not self._store.read_keys(group_object, members)
-                )
+            if members:
+                self._records.delete_members(group_uuid, members)
+
+    def look_up(self, request_name: str) -> Entry | None:
+        """The entry of `request_name` as it stands; None where there is none.
+
+        One read, and unlike check_reservation it never changes anything.
+        Raises InvalidRequestName and StoreError.
+        """
+        with naming("look_up"):
+            return self._records.look_up(layout.require_request_name(request_name))
 
     def list_reservations(self, prefix: str = "") -> Iterator[Entry]:
         """Every entry whose request name starts with `prefix`, by request name.
@@ -226,101 +235,106 @@ class VolumeGroupJournal:
         or go meanwhile may be seen or not.  Raises StoreError.
         """
         with naming("list_reservations"):
-            after = ""
-            while page := self._store.read_page(
-                self._directory, after=after, prefix=layout.ENTRY_PREFIX + prefix
-            ):
-                for after, value in page.items():
-                    yield _as_entry(after, value)
+            for page in self._records.entry_pages(prefix):
+                yield from page
 
-    # Check
+    def recover(self, older_than_seconds: float, *, dry_run: bool = False) -> Recovery:
+        """Finish or roll back what clients left when they died.
+
+        Looks at leases that are older than `older_than_seconds`, and at every
+        entry; never lists the pool.  Clients at work are not harmed, whatever
+        their age or clock.  With `dry_run`, only says what it would do.
+        Raises StoreError; what was done until then stays done.
+        """
+        with naming("recover"):
+            return Recoverer(
+                self._records,
+                self._collector,
+                older_than_ns=int(older_than_seconds * NANOSECONDS),
+                dry_run=dry_run,
+                clock=self._clock,
+            ).run()
+
+    @contextmanager
+    def lock(self, request_name: str) -> Iterator[None]:
+        """Keep other threads of this process off `request_name` meanwhile.
+
+        Never needed for the journal to stay right: it saves callers that would
+        collide the work of finding out.
+        """
+        with self._locks.hold(request_name):
+            yield
+
+    def close(self) -> None:
+        """Give back the leases of this journal.  The store stays open."""
+        self._leases.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Steps
 
     def _check(self, request_name: str, name_prefix: str) -> Reservation | None:
         for _ in range(_LOOKS_MAX):
-            group_uuid = self._read_entry(request_name)
+            group_uuid = self._records.read_entry(request_name)
             if group_uuid is None:
                 return None
-            record = self._read_group(group_uuid)
+            record = self._records.read_group(group_uuid)
             if record is not None and record.populated:
                 self._require_same_name(request_name, group_uuid, record)
                 return _as_reservation(group_uuid, record, name_prefix)
-            if self._collect(request_name, group_uuid, record):
+            if self._collector.collect(request_name, group_uuid, record):
                 return None
         raise self._too_busy(request_name)
 
-    def _collect(self, request_name: str, group_uuid: str, record: GroupRecord | None) -> bool:
-        """Remove a stale entry and what stands behind it; False: it changed, look again."""
-        if record is not None:
-            if record.volume_map:
-                raise self._unpopulated(group_uuid, record)
-            if self._being_made(group_uuid, record):
-                raise ReservationPending(
-                    f"the group that {layout.shortened(request_name)} points at has no request"
-                    " name yet",
-                    object_name=layout.group_object(group_uuid),
-                    hint="Its driver may still be making it: try again. After the grace time"
-                    " it is removed",
-                )
-            if not self._remove_unpopulated(group_uuid):
-                return False
-        return self._remove_entry(group_uuid, request_name)
+    def _reserve_once(self, request_name: str, name_prefix: str) -> Reservation | None:
+        """Both writes of reserve; None: refused, and nothing is left of it."""
+        with self._leases.lend() as lent:
+            reservation = self._create_group(request_name, name_prefix, lent.group_uuid)
+            if reservation is None:
+                return None
+            under = lent.under()
+            if self._enter(reservation, under):
+                lent.entered(under)
+                return reservation
+            self._records.remove_group(reservation.group_uuid, request_name)
+            lent.refused()
+            return None
 
-    def _being_made(self, group_uuid: str, record: GroupRecord) -> bool:
-        modified_ns = self._store.modified_ns(layout.group_object(group_uuid)) or 0
-        created = record.creation_time
-        newest_ns = max(modified_ns, created.nanoseconds if created else 0)
-        return self._clock().nanoseconds - newest_ns < self._grace_ns
+    def _create_group(
+        self, request_name: str, name_prefix: str, group_uuid: str
+    ) -> Reservation | None:
+        created = self._clock()
+        group_name = layout.make_group_name(name_prefix, group_uuid)
+        attributes = layout.group_attributes(request_name, group_name, created)
+        if not self._records.create_group(group_uuid, attributes):
+            return None
+        return Reservation(request_name, group_uuid, group_name, created)
 
-    # Reserve
-
-    def _create_group(self, request_name: str, name_prefix: str) -> Reservation:
-        for _ in range(_UUID_TRIES):
-            group_uuid = layout.require_uuid(self._new_uuid())
-            group_name = layout.make_group_name(name_prefix, group_uuid)
-            created = self._clock()
-            attributes = layout.group_attributes(request_name, group_name, created)
-            group_object = layout.group_object(group_uuid)
-            with suppress(GuardFailed):
-                write_and_settle(
-                    self._store,
-                    Write(group_object, guards=(ObjectAbsent(),), puts=attributes),
-                    lambda o=group_object, a=attributes: self._store.read_keys(o, a) == a,  # type: ignore[misc]
-                )
-                return Reservation(request_name, group_uuid, group_name, created)
-        raise StoreError(
-            f"{_UUID_TRIES} new UUIDs in a row were in use already",
-            object_name=group_object,
-            hint="The source of randomness of this machine is broken, or new_uuid is",
-        )
-
-    def _enter(self, reservation: Reservation) -> bool:
-        """Point the request name at its new group; False: the name is taken.
-
-        Unless the entry is there, or may be, the group object goes again.
-        """
-        key = layout.entry_key(reservation.request_name)
-        value = layout.encode(reservation.group_uuid)
-        write = Write(self._directory, guards=(KeyAbsent(key),), puts={key: value})
+    def _enter(self, reservation: Reservation, under: Under) -> bool:
+        """Write the entry; where that fails for certain, the group object goes again."""
         try:
-            write_and_settle(self._store, write, lambda: self._read_entry_value(key) == value)
-        except GuardFailed:
-            self._remove_group(reservation.group_uuid, reservation.request_name)
-            return False
+            return self._records.put_entry(reservation.request_name, reservation.group_uuid, under)
         except OutcomeUnknown:
             raise
         except StoreError:
             with suppress(StoreError):
-                self._remove_group(reservation.group_uuid, reservation.request_name)
+                self._records.remove_group(reservation.group_uuid, reservation.request_name)
             raise
-        return True
-
-    # Undo
 
     def _undo_nameless(self, request_name: str) -> None:
-        group_uuid = self._read_entry(request_name)
+        group_uuid = self._records.read_entry(request_name)
         if group_uuid is None:
             return
-        record = self._read_group(group_uuid)
+        record = self._records.read_group(group_uuid)
         if record is not None and record.populated:
             raise UndoRefused(
                 f"{layout.shortened(request_name)} holds the group {group_uuid},"
@@ -329,24 +343,12 @@ class VolumeGroupJournal:
                 hint="Give the group name that check or show prints",
             )
         if record is not None and not record.volume_map:
-            self._remove_unpopulated(group_uuid)
-        self._remove_entry(group_uuid, request_name)
-
-    def _remove_group(self, group_uuid: str, request_name: str) -> None:
-        group_object = layout.group_object(group_uuid)
-        owner = KeyEquals(REQUEST_NAME_KEY, layout.encode(request_name))
-        try:
-            write_and_settle(
-                self._store,
-                Write(group_object, guards=(owner,), remove_object=True),
-                lambda: self._store.read_keys(group_object, [REQUEST_NAME_KEY]) is None,
-            )
-        except GuardFailed:
-            self._remove_group_without_name(group_uuid, request_name)
+            self._records.remove_unpopulated_group(group_uuid)
+        self._records.remove_entry(request_name, group_uuid)
 
     def _remove_group_without_name(self, group_uuid: str, request_name: str) -> None:
         """Handle a group object that does not say it is `request_name`'s."""
-        record = self._read_group(group_uuid)
+        record = self._records.read_group(group_uuid)
         if record is None:
             return
         if record.populated:
@@ -359,62 +361,9 @@ class VolumeGroupJournal:
                 hint="Give the request name that the group was reserved for;"
                 f" `csijournal show {group_uuid}` prints it",
             )
-        if record.volume_map or self._read_entry(request_name) != group_uuid:
-            raise self._unpopulated(group_uuid, record)
-        self._remove_unpopulated(group_uuid)
-
-    def _remove_unpopulated(self, group_uuid: str) -> bool:
-        """Remove a group object that has no request name; False: it has got one."""
-        group_object = layout.group_object(group_uuid)
-        try:
-            write_and_settle(
-                self._store,
-                Write(group_object, guards=(KeyAbsent(REQUEST_NAME_KEY),), remove_object=True),
-                lambda: self._store.read_keys(group_object, [REQUEST_NAME_KEY]) is None,
-            )
-        except GuardFailed:
-            return False
-        return True
-
-    def _remove_entry(self, group_uuid: str, request_name: str) -> bool:
-        """Remove the entry if it holds this UUID; False: it holds another, or is gone."""
-        key = layout.entry_key(request_name)
-        value = layout.encode(group_uuid)
-        try:
-            write_and_settle(
-                self._store,
-                Write(self._directory, guards=(KeyEquals(key, value),), deletions=(key,)),
-                lambda: self._read_entry_value(key) != value,
-            )
-        except GuardFailed:
-            return False
-        return True
-
-    # Reads
-
-    def _read_entry_value(self, key: str) -> bytes | None:
-        return (self._store.read_keys(self._directory, [key]) or {}).get(key)
-
-    def _read_entry(self, request_name: str) -> str | None:
-        key = layout.entry_key(request_name)
-        value = self._read_entry_value(key)
-        if value is None:
-            return None
-        group_uuid = layout.parse_entry(value)
-        if group_uuid is None:
-            raise CorruptEntry(
-                f"the entry of {layout.shortened(request_name)} holds"
-                f" {layout.shortened(layout.decode(value))}, which is no group UUID",
-                object_name=self._directory,
-                key=key,
-            )
-        return group_uuid
-
-    def _read_group(self, group_uuid: str) -> GroupRecord | None:
-        entries = self._store.read_object(
-            layout.group_object(group_uuid), landmark=REQUEST_NAME_KEY
-        )
-        return None if entries is None else layout.parse_group(entries)
+        if record.volume_map or not self._records.points_at(request_name, group_uuid):
+            raise unpopulated(group_uuid, record)
+        self._records.remove_unpopulated_group(group_uuid)
 
     # What can be wrong
 
@@ -430,7 +379,7 @@ class VolumeGroupJournal:
     def _already_reserved(self, holder: Reservation) -> AlreadyReserved:
         error = AlreadyReserved(
             f"{layout.shortened(holder.request_name)} is already reserved by {holder.group_uuid}",
-            object_name=self._directory,
+            object_name=self._records.directory,
             key=layout.entry_key(holder.request_name),
         )
         error.group_uuid = holder.group_uuid
@@ -441,22 +390,10 @@ class VolumeGroupJournal:
             f"there is no group {group_uuid}", object_name=layout.group_object(group_uuid)
         )
 
-    def _unpopulated(self, group_uuid: str, record: GroupRecord) -> UnpopulatedGroup:
-        return UnpopulatedGroup(
-            f"the group {group_uuid} has {len(record.volume_map)} members and no request name",
-            object_name=layout.group_object(group_uuid),
-            key=REQUEST_NAME_KEY,
-        )
-
     def _too_busy(self, request_name: str) -> ReservationPending:
         return ReservationPending(
             f"{layout.shortened(request_name)} changed hands {_LOOKS_MAX} times during this call"
         )
-
-
-def _as_entry(key: str, value: bytes) -> Entry:
-    request_name = layout.request_name_of_entry(key) or ""
-    return Entry(request_name, layout.parse_entry(value), layout.decode(value))
 
 
 def _as_reservation(group_uuid: str, record: GroupRecord, name_prefix: str) -> Reservation:

@@ -6,6 +6,7 @@ docs/wire-format.md tells the same in prose.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from csijournal.errors import (
     InvalidGroupName,
     InvalidGroupUUID,
+    InvalidInput,
     InvalidInstanceID,
     InvalidMember,
     InvalidRequestName,
@@ -26,6 +28,8 @@ DEFAULT_NAME_PREFIX = "csi-vol-group-"
 DIRECTORY_PREFIX = "csi.groups."
 GROUP_PREFIX = "csi.volume.group."
 ENTRY_PREFIX = "csi.volume.group."
+LEASE_PREFIX = "csi.lease."
+REVOKED_LEASE_PREFIX = "csi.lease.revoked."
 RESERVED_KEY_PREFIX = "csi."
 
 REQUEST_NAME_KEY = "csi.volname"
@@ -62,11 +66,8 @@ def directory_object(instance_id: str) -> str:
 
 def instance_of(object_name: str) -> str | None:
     """The instance id whose directory this object is; None where it is none."""
-    return (
-        object_name.removeprefix(DIRECTORY_PREFIX)
-        if (object_name.startswith(DIRECTORY_PREFIX) and object_name != DIRECTORY_PREFIX)
-        else None
-    )
+    rest = object_name.removeprefix(DIRECTORY_PREFIX)
+    return rest if rest and rest != object_name else None
 
 
 def group_object(group_uuid: str) -> str:
@@ -90,8 +91,8 @@ def uuid_of_group_object(object_name: str) -> str | None:
 
 
 def entry_key(request_name: str) -> str:
-    """The directory key of a request name.  Raises InvalidRequestName."""
-    return ENTRY_PREFIX + require_request_name(request_name)
+    """The directory key of a request name, be it one that the rules forbid."""
+    return ENTRY_PREFIX + request_name
 
 
 def request_name_of_entry(key: str) -> str | None:
@@ -104,6 +105,50 @@ def parse_entry(value: bytes) -> str | None:
     """The group UUID that an entry holds; None where it holds none."""
     text = decode(value)
     return text if is_uuid(text) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """UUIDs that a client may be using, written down before it uses them.
+
+    Lives in the directory, where Ceph-CSI passes over keys that it does not
+    know.  `since` is when the lease was granted, or when it was revoked, by the
+    clock of whoever did that.  The id is the first of the UUIDs.
+    """
+
+    group_uuids: tuple[str, ...]
+    since: Timestamp
+    revoked: bool = False
+
+    @property
+    def lease_id(self) -> str:
+        """What tells this lease from every other."""
+        return self.group_uuids[0]
+
+    @property
+    def key(self) -> str:
+        """The directory key that it lies under."""
+        return (REVOKED_LEASE_PREFIX if self.revoked else LEASE_PREFIX) + self.lease_id
+
+    @property
+    def value(self) -> bytes:
+        """The value of that key."""
+        return encode(json.dumps({"since": str(self.since), "uuids": self.group_uuids}))
+
+
+def parse_lease(key: str, value: bytes) -> Lease | None:
+    """Read a directory key as a lease; None where it is none that we understand."""
+    try:
+        fields = json.loads(value)
+        lease = Lease(
+            group_uuids=tuple(require_uuid(group_uuid) for group_uuid in fields["uuids"]),
+            since=Timestamp.parse(fields["since"]),
+            revoked=key.startswith(REVOKED_LEASE_PREFIX),
+        )
+        understood = lease.key == key
+    except (InvalidInput, ValueError, TypeError, LookupError):
+        return None
+    return lease if understood else None
 
 
 # The group object
@@ -214,14 +259,16 @@ def require_member_ids(volume_ids: Iterable[str]) -> list[str]:
     return checked
 
 
-def make_group_name(name_prefix: str, group_uuid: str) -> str:
-    """Name prefix and UUID joined; an empty prefix means the default one.
-
-    Raises InvalidGroupName where the prefix holds what a name must not.
-    """
-    problem = _problem(name_prefix)
+def require_name_prefix(text: str) -> str:
+    """`text` itself.  Raises InvalidGroupName where it holds what a name must not."""
+    problem = _problem(text)
     if problem:
-        raise InvalidGroupName(f"name prefix {shortened(name_prefix)} {problem}")
+        raise InvalidGroupName(f"name prefix {shortened(text)} {problem}")
+    return text
+
+
+def make_group_name(name_prefix: str, group_uuid: str) -> str:
+    """Name prefix and UUID joined; an empty prefix means the default one."""
     return (name_prefix or DEFAULT_NAME_PREFIX) + group_uuid
 
 
@@ -241,8 +288,8 @@ def uuid_of_group_name(group_name: str) -> str:
 
 
 def encode(text: str) -> bytes:
-    """Text as the store holds it."""
-    return text.encode()
+    """Text as the store holds it; undoes `decode` for every value."""
+    return text.encode(errors="surrogateescape")
 
 
 def decode(value: bytes) -> str:
@@ -268,7 +315,7 @@ def _problem(text: str) -> str:
             f"holds the forbidden character U+{ord(found.group()):04X}"
             f" at position {found.start() + 1}"
         )
-    length = len(encode(text))
+    length = len(text.encode())
     if length > NAME_BYTES_MAX:
         return f"is {length} bytes of UTF-8, which is more than {NAME_BYTES_MAX}"
     return ""
