@@ -203,9 +203,9 @@ class VolumeGroupJournal:
             if not members or self._records.put_members(group_uuid, members):
                 return
             record = self._records.read_group(group_uuid)
-            if record is not None and not record.populated:
-                raise unpopulated(group_uuid, record)
-            raise self._group_not_found(group_uuid)
+            if record is None:
+                raise self._group_not_found(group_uuid)
+            raise unpopulated(group_uuid, record)
 
     def remove_volumes_mapping(self, group_uuid: str, volume_ids: Iterable[str]) -> None:
         """Remove members from a group: all of them or none.

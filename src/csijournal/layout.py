@@ -168,8 +168,8 @@ class GroupRecord:
 
     @property
     def populated(self) -> bool:
-        """Whether the object says whose it is."""
-        return bool(self.request_name)
+        """Whether the object says whose it is; Ceph-CSI takes an empty name for one."""
+        return self.request_name is not None
 
     @property
     def creation_time(self) -> Timestamp | None:

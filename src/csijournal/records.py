@@ -178,11 +178,11 @@ class Records:
         write = Write(group_object, guards=(KeyPresent(REQUEST_NAME_KEY),), puts=members)
         return self._write(write, lambda: self.store.read_keys(group_object, members) == members)
 
-    def delete_members(self, group_uuid: str, volume_ids: list[str]) -> bool:
+    def delete_members(self, group_uuid: str, volume_ids: list[str]) -> None:
         """Delete all these members; a group that is gone is fine."""
         group_object = layout.group_object(group_uuid)
         write = Write(group_object, deletions=volume_ids)
-        return self._write(write, lambda: not self.store.read_keys(group_object, volume_ids))
+        self._write(write, lambda: not self.store.read_keys(group_object, volume_ids))
 
     def modified_ns(self, group_uuid: str, record: GroupRecord) -> int:
         """When the group last changed, in nanoseconds since 1970.

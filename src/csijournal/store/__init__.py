@@ -9,7 +9,9 @@ from csijournal.store.contract import (
     KeyPresent,
     ObjectAbsent,
     ObjectExists,
+    ObjectState,
     Store,
+    Unchanged,
     Write,
 )
 from csijournal.store.urls import open_store
@@ -21,7 +23,9 @@ __all__ = [
     "KeyPresent",
     "ObjectAbsent",
     "ObjectExists",
+    "ObjectState",
     "Store",
+    "Unchanged",
     "Write",
     "open_store",
 ]

@@ -68,7 +68,14 @@ class KeyEquals:
     value: bytes
 
 
-Guard = ObjectAbsent | ObjectExists | KeyAbsent | KeyPresent | KeyEquals
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Holds where nothing wrote to the object since `read_state` gave this version."""
+
+    version: int
+
+
+Guard = Unchanged | ObjectAbsent | ObjectExists | KeyAbsent | KeyPresent | KeyEquals
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +107,23 @@ class Write:
             raise ValueError("a write removes the object or changes its keys, not both")
 
 
-def require_guards(write: Write, entries: Mapping[str, bytes] | None) -> None:
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """All of one object at one moment, for changing it only if it is still so."""
+
+    entries: Mapping[str, bytes]
+    version: int
+    modified_ns: int
+
+
+def require_guards(write: Write, entries: Mapping[str, bytes] | None, version: int) -> None:
     """Raise GuardFailed at the first guard that does not hold.
 
     `entries` are the object's, at least those that the guards name; None for
     no object.
     """
     for guard in write.guards:
-        if not _holds(guard, entries):
+        if not _holds(guard, entries, version):
             raise GuardFailed(f"{guard} does not hold", object_name=write.object_name)
 
 
@@ -119,9 +135,10 @@ def creates_object(write: Write) -> bool:
 class Store(ABC):
     """One place that holds objects.  Safe to share between threads.
 
-    Every method may raise the `StoreError` family and nothing else; reads raise
-    neither GuardFailed nor OutcomeUnknown.  Closing is for good, and closing
-    twice is fine.
+    Every method may raise the `StoreError` family, InvalidObjectName for a name,
+    key or prefix that no store can hold, and nothing else; reads raise neither
+    GuardFailed nor OutcomeUnknown.  Closing is for good, and closing twice is
+    fine; a store that is used after that raises PlaceUnusable.
     """
 
     guarantees: ClassVar[Guarantee]
@@ -173,6 +190,13 @@ class Store(ABC):
         """
         for object_name in object_names:
             yield object_name, self.read_object(object_name, landmark=landmark)
+
+    @abstractmethod
+    def read_state(self, object_name: str) -> ObjectState | None:
+        """`read_object` with what a guard needs to tell any later change; None for no object.
+
+        Costs more than read_object; for repair, not for the journal's daily work.
+        """
 
     @abstractmethod
     def object_names(self, prefix: str = "") -> Iterator[str]:
@@ -238,8 +262,22 @@ def check_name(name: str, object_name: str = "") -> str:
     )
 
 
-def _holds(guard: Guard, entries: Mapping[str, bytes] | None) -> bool:
+def check_keys(object_name: str, keys: Iterable[str]) -> None:
+    """`check_name` of an object and of some of its keys."""
+    check_name(object_name)
+    for key in keys:
+        check_name(key, object_name)
+
+
+def check_range(object_name: str, *bounds: str) -> None:
+    """`check_name` of an object and of the ends of a range of keys, where given."""
+    check_keys(object_name, filter(None, bounds))
+
+
+def _holds(guard: Guard, entries: Mapping[str, bytes] | None, version: int) -> bool:
     match guard:
+        case Unchanged(seen):
+            return entries is not None and version == seen
         case ObjectAbsent():
             return entries is None
         case ObjectExists():

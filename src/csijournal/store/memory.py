@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
-from csijournal.errors import PlaceNotFound
+from csijournal.errors import PlaceUnusable
 from csijournal.store.contract import (
     PAGE_ENTRIES_MAX,
     Guarantee,
+    ObjectState,
     Store,
     Write,
+    check_keys,
     check_name,
+    check_range,
     creates_object,
     require_guards,
 )
@@ -21,7 +25,8 @@ from csijournal.store.contract import (
 
 @dataclass(slots=True)
 class _Object:
-    modified_ns: int
+    modified_ns: int = 0
+    version: int = 0
     entries: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -37,6 +42,7 @@ class MemoryStore(Store):
         self._clock = clock
         self._lock = threading.Lock()
         self._objects: dict[str, _Object] = {}
+        self._versions = itertools.count(1)
         self._closed = False
 
     @property
@@ -47,6 +53,7 @@ class MemoryStore(Store):
         self._get("-")
 
     def read_keys(self, object_name: str, keys: Collection[str]) -> dict[str, bytes] | None:
+        check_keys(object_name, keys)
         with self._lock:
             found = self._get(object_name)
             if found is None:
@@ -56,6 +63,7 @@ class MemoryStore(Store):
     def read_page(
         self, object_name: str, *, after: str = "", prefix: str = "", limit: int = PAGE_ENTRIES_MAX
     ) -> dict[str, bytes] | None:
+        check_range(object_name, after, prefix)
         with self._lock:
             found = self._get(object_name)
             if found is None:
@@ -69,7 +77,16 @@ class MemoryStore(Store):
             found = self._get(object_name)
             return None if found is None else dict(sorted(found.entries.items()))
 
+    def read_state(self, object_name: str) -> ObjectState | None:
+        with self._lock:
+            found = self._get(object_name)
+            if found is None:
+                return None
+            entries = dict(sorted(found.entries.items()))
+            return ObjectState(entries, found.version, found.modified_ns)
+
     def object_names(self, prefix: str = "") -> Iterator[str]:
+        check_name(prefix or "-")
         with self._lock:
             self._get("-")
             names = [name for name in self._objects if name.startswith(prefix)]
@@ -83,7 +100,7 @@ class MemoryStore(Store):
     def write(self, write: Write) -> None:
         with self._lock:
             found = self._get(write.object_name)
-            require_guards(write, found.entries if found else None)
+            require_guards(write, found.entries if found else None, found.version if found else 0)
             self._apply(write, found)
 
     def close(self) -> None:
@@ -93,7 +110,7 @@ class MemoryStore(Store):
 
     def _get(self, object_name: str) -> _Object | None:
         if self._closed:
-            raise PlaceNotFound("the memory store is closed", object_name=object_name)
+            raise PlaceUnusable("the memory store is closed", object_name=object_name)
         return self._objects.get(check_name(object_name))
 
     def _apply(self, write: Write, found: _Object | None) -> None:
@@ -103,8 +120,9 @@ class MemoryStore(Store):
         if found is None:
             if not creates_object(write):
                 return
-            found = self._objects[write.object_name] = _Object(0)
+            found = self._objects[write.object_name] = _Object()
         for key in write.deletions:
             found.entries.pop(key, None)
         found.entries.update(write.puts)
         found.modified_ns = self._clock()
+        found.version = next(self._versions)

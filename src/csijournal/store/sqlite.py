@@ -8,6 +8,7 @@ competes for SQLite's, whose waiting is a poll.
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import threading
 import time
@@ -31,9 +32,12 @@ from csijournal.store.contract import (
     KeyAbsent,
     KeyEquals,
     KeyPresent,
+    ObjectState,
     Store,
     Write,
+    check_keys,
     check_name,
+    check_range,
     creates_object,
     require_guards,
 )
@@ -46,7 +50,8 @@ _SCHEMA = f"""
     CREATE TABLE objects (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
-        modified_ns INTEGER NOT NULL
+        modified_ns INTEGER NOT NULL,
+        version INTEGER NOT NULL
     );
     CREATE TABLE entries (
         object_id INTEGER NOT NULL,
@@ -91,14 +96,14 @@ class SQLiteStore(Store):
 
     @property
     def place(self) -> str:
-        return f"sqlite://{quote(str(self._path))}"
+        return f"sqlite://{quote(os.fsencode(self._path))}"
 
     def connect(self) -> None:
         with self._connection():
             pass
 
     def read_keys(self, object_name: str, keys: Collection[str]) -> dict[str, bytes] | None:
-        check_name(object_name)
+        check_keys(object_name, keys)
         with self._snapshot() as connection:
             object_id = _object_id(connection, object_name)
             return None if object_id is None else _select_keys(connection, object_id, list(keys))
@@ -106,7 +111,7 @@ class SQLiteStore(Store):
     def read_page(
         self, object_name: str, *, after: str = "", prefix: str = "", limit: int = PAGE_ENTRIES_MAX
     ) -> dict[str, bytes] | None:
-        check_name(object_name)
+        check_range(object_name, after, prefix)
         with self._snapshot() as connection:
             object_id = _object_id(connection, object_name)
             if object_id is None:
@@ -126,12 +131,21 @@ class SQLiteStore(Store):
             object_id = _object_id(connection, object_name)
             if object_id is None:
                 return None
-            rows = connection.execute(
-                "SELECT key, value FROM entries WHERE object_id = ? ORDER BY key", (object_id,)
-            )
-            return dict(rows.fetchall())
+            return _select_all(connection, object_id)
+
+    def read_state(self, object_name: str) -> ObjectState | None:
+        check_name(object_name)
+        with self._snapshot() as connection:
+            row = connection.execute(
+                "SELECT id, version, modified_ns FROM objects WHERE name = ?", (object_name,)
+            ).fetchone()
+            if row is None:
+                return None
+            object_id, version, modified_ns = row
+            return ObjectState(_select_all(connection, object_id), version, modified_ns)
 
     def object_names(self, prefix: str = "") -> Iterator[str]:
+        check_name(prefix or "-")
         last = ""
         while True:
             within, bounds = _within("name", last, prefix)
@@ -174,14 +188,19 @@ class SQLiteStore(Store):
                 connection.close()
 
     def _apply(self, connection: sqlite3.Connection, write: Write) -> None:
-        object_id = _object_id(connection, write.object_name)
+        row = connection.execute(
+            "SELECT id, version FROM objects WHERE name = ?", (write.object_name,)
+        ).fetchone()
+        object_id, version = row or (None, 0)
         guarded = [
             guard.key
             for guard in write.guards
             if isinstance(guard, KeyAbsent | KeyPresent | KeyEquals)
         ]
         require_guards(
-            write, None if object_id is None else _select_keys(connection, object_id, guarded)
+            write,
+            None if object_id is None else _select_keys(connection, object_id, guarded),
+            version,
         )
         if write.remove_object:
             connection.execute("DELETE FROM entries WHERE object_id = ?", (object_id,))
@@ -191,7 +210,8 @@ class SQLiteStore(Store):
             if not creates_object(write):
                 return
             object_id = connection.execute(
-                "INSERT INTO objects (name, modified_ns) VALUES (?, 0)", (write.object_name,)
+                "INSERT INTO objects (name, modified_ns, version) VALUES (?, 0, 0)",
+                (write.object_name,),
             ).lastrowid
         connection.executemany(
             "DELETE FROM entries WHERE object_id = ? AND key = ?",
@@ -202,7 +222,8 @@ class SQLiteStore(Store):
             [(object_id, key, value) for key, value in write.puts.items()],
         )
         connection.execute(
-            "UPDATE objects SET modified_ns = ? WHERE id = ?", (self._clock(), object_id)
+            "UPDATE objects SET modified_ns = ?, version = ? WHERE id = ?",
+            (self._clock(), secrets.randbits(62), object_id),
         )
 
     def _commit(self, connection: sqlite3.Connection, write: Write) -> None:
@@ -243,7 +264,7 @@ class SQLiteStore(Store):
             )
         with self._pool_lock:
             if self._closed:
-                raise PlaceNotFound(f"the store on {self._path} is closed")
+                raise PlaceUnusable(f"the store on {self._path} is closed")
             if self._idle:
                 return self._idle.pop()
         with self._errors():
@@ -260,7 +281,7 @@ class SQLiteStore(Store):
         self._require_file()
         mode = "rwc" if self._create else "rw"
         connection = sqlite3.connect(
-            f"file:{quote(str(self._path))}?mode={mode}",
+            f"file:{quote(os.fsencode(self._path))}?mode={mode}",
             uri=True,
             timeout=self._timeout_seconds,
             isolation_level=None,
@@ -399,6 +420,13 @@ def _within(column: str, after: str, prefix: str) -> tuple[str, tuple[str, ...]]
         return condition, bounds
     following = 0xE000 if head[-1] == "\ud7ff" else ord(head[-1]) + 1
     return f"{condition} AND {column} < ?", (*bounds, head[:-1] + chr(following))
+
+
+def _select_all(connection: sqlite3.Connection, object_id: int) -> dict[str, bytes]:
+    rows = connection.execute(
+        "SELECT key, value FROM entries WHERE object_id = ? ORDER BY key", (object_id,)
+    )
+    return dict(rows.fetchall())
 
 
 def _select_keys(

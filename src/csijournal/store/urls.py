@@ -49,7 +49,7 @@ def _open_sqlite(parts: SplitResult, create: bool) -> Store:
             hint="Write three slashes before an absolute path, sqlite:///path/to/file,"
             " and none before a relative one, sqlite:path/to/file",
         )
-    path = unquote(parts.path)
+    path = unquote(parts.path, errors="surrogateescape")
     if not path.strip("/") or "\0" in path:
         raise InvalidStoreURL(
             f"the store URL {parts.geturl()!r} names no file", hint="Write sqlite:///path/to/file"
