@@ -10,6 +10,7 @@
     │   ├── InvalidHandle
     │   ├── InvalidTimestamp
     │   ├── InvalidObjectName
+    │   ├── InvalidArchive
     │   └── InvalidStoreURL
     ├── NotFound                                  3   nothing is there under that name
     │   ├── ReservationNotFound
@@ -127,6 +128,10 @@ class InvalidTimestamp(InvalidInput):
 
 class InvalidObjectName(InvalidInput):
     """An object name or key that no store can hold."""
+
+
+class InvalidArchive(InvalidInput):
+    """A file is not a complete export or backup."""
 
 
 class InvalidStoreURL(InvalidInput):

@@ -38,7 +38,12 @@ class Handle:
     object_uuid: str
 
     def __post_init__(self) -> None:
-        length = len(self.cluster_id.encode(errors="surrogatepass"))
+        try:
+            length = len(self.cluster_id.encode())
+        except UnicodeEncodeError as error:
+            raise InvalidHandle(
+                f"cluster id {shortened(self.cluster_id)} is not text that UTF-8 can hold"
+            ) from error
         if not 1 <= length <= CLUSTER_ID_BYTES_MAX:
             raise InvalidHandle(
                 f"cluster id {shortened(self.cluster_id)} is {length} bytes;"

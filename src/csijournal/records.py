@@ -8,10 +8,17 @@ when it may be taken is the business of `journal` and `recover`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from csijournal import layout
-from csijournal.errors import CorruptEntry, GuardFailed, StoreError, UnpopulatedGroup
+from csijournal.errors import (
+    CorruptEntry,
+    GuardFailed,
+    InvalidObjectName,
+    StoreError,
+    UnpopulatedGroup,
+)
 from csijournal.layout import REQUEST_NAME_KEY, GroupRecord, Lease
 from csijournal.model import Entry
 from csijournal.settle import write_and_settle
@@ -23,6 +30,7 @@ from csijournal.store.contract import (
     Store,
     Write,
 )
+from csijournal.timestamp import Timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +74,38 @@ class Records:
         """The entry as it stands, UUID or not; None for no entry."""
         key = layout.entry_key(request_name)
         value = self._directory_value(key)
-        return None if value is None else _as_entry(key, value)
+        return None if value is None else self.as_entry(key, value)
 
     def points_at(self, request_name: str, group_uuid: str) -> bool:
         """Whether the entry holds this UUID."""
         value = self._directory_value(layout.entry_key(request_name))
         return value == layout.encode(group_uuid)
 
+    def is_right(self, request_name: str) -> bool:
+        """Whether the entry points at a group that says it is this request name's."""
+        entry = self.look_up(request_name)
+        record = self.read_group(entry.group_uuid) if entry and entry.group_uuid else None
+        return record is not None and record.request_name == request_name
+
+    def directory_pages(self, prefix: str = "") -> Iterator[dict[str, bytes]]:
+        """All keys of the directory that start with `prefix`, in order."""
+        after = ""
+        while page := self.store.read_page(self.directory, after=after, prefix=prefix):
+            yield page
+            after = max(page)
+
     def entry_pages(self, prefix: str = "") -> Iterator[list[Entry]]:
         """All entries whose request names start with `prefix`, by request name."""
-        for page in self._directory_pages(layout.ENTRY_PREFIX + prefix):
-            yield [_as_entry(key, value) for key, value in page.items()]
+        for page in self.directory_pages(layout.ENTRY_PREFIX + prefix):
+            yield [entry for item in page.items() if (entry := self.as_entry(*item))]
+
+    @staticmethod
+    def as_entry(key: str, value: bytes) -> Entry | None:
+        """A directory key as an entry; None where it is none."""
+        request_name = layout.request_name_of_entry(key)
+        if request_name is None:
+            return None
+        return Entry(request_name, layout.parse_entry(value), layout.decode(value))
 
     def put_entry(self, request_name: str, group_uuid: str, under: Under = NO_LEASE) -> bool:
         """Point `request_name` at the group, if it points nowhere and the lease stands."""
@@ -100,7 +129,7 @@ class Records:
 
     def leases(self) -> Iterator[Lease]:
         """All leases that we understand, revoked ones too."""
-        for page in self._directory_pages(layout.LEASE_PREFIX):
+        for page in self.directory_pages(layout.LEASE_PREFIX):
             for key, value in page.items():
                 lease = layout.parse_lease(key, value)
                 if lease is not None:
@@ -130,15 +159,21 @@ class Records:
         """Whether nobody revoked the lease."""
         return self._directory_value(lease.key) is not None
 
-    def revoke_lease(self, lease: Lease, revoked: Lease) -> bool:
-        """Put `revoked` in the place of `lease`, if that stands unchanged."""
-        write = Write(
+    def revocation(self, lease: Lease, now: Timestamp) -> Write:
+        """The write that puts a revoked lease in the place of `lease`, if that stands."""
+        revoked = Lease(lease.group_uuids, since=now, revoked=True)
+        return Write(
             self.directory,
             guards=(KeyEquals(lease.key, lease.value),),
             puts={revoked.key: revoked.value},
             deletions=(lease.key,),
         )
-        return self._write(write, lambda: self._directory_value(revoked.key) == revoked.value)
+
+    def revoke_lease(self, lease: Lease, now: Timestamp) -> bool:
+        """Put a revoked lease in the place of `lease`, if that stands."""
+        return self._write(
+            self.revocation(lease, now), lambda: self._directory_value(lease.key) is None
+        )
 
     # Group objects
 
@@ -202,13 +237,10 @@ class Records:
         return True
 
     def _directory_value(self, key: str) -> bytes | None:
-        return (self.store.read_keys(self.directory, [key]) or {}).get(key)
-
-    def _directory_pages(self, prefix: str) -> Iterator[dict[str, bytes]]:
-        after = ""
-        while page := self.store.read_page(self.directory, after=after, prefix=prefix):
-            yield page
-            after = max(page)
+        """The value of a directory key; no store can hold a key that is not text."""
+        with suppress(InvalidObjectName):
+            return (self.store.read_keys(self.directory, [key]) or {}).get(key)
+        return None
 
     def _remove_object(self, group_uuid: str, guard: KeyEquals | KeyAbsent) -> bool:
         group_object = layout.group_object(group_uuid)
@@ -216,11 +248,6 @@ class Records:
         return self._write(
             write, lambda: self.store.read_keys(group_object, [REQUEST_NAME_KEY]) is None
         )
-
-
-def _as_entry(key: str, value: bytes) -> Entry:
-    request_name = layout.request_name_of_entry(key) or ""
-    return Entry(request_name, layout.parse_entry(value), layout.decode(value))
 
 
 def unpopulated(group_uuid: str, record: GroupRecord) -> UnpopulatedGroup:

@@ -80,8 +80,7 @@ class Recoverer:
         return self._clock().nanoseconds - lease.since.nanoseconds >= self._older_than_ns
 
     def _revoke(self, lease: Lease) -> None:
-        revoked = Lease(lease.group_uuids, since=self._clock(), revoked=True)
-        if self._dry_run or self._records.revoke_lease(lease, revoked):
+        if self._dry_run or self._records.revoke_lease(lease, self._clock()):
             self._done.leases_revoked.append(lease.lease_id)
             self._remove_stranded(lease)
 
