@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cluster import ThrowawayCluster
-from support.places import MemoryPlace, Place, RADOSPlace, SQLitePlace
+from support.places import CombiningPlace, MemoryPlace, Place, RADOSPlace, SQLitePlace
 
 POOL = "csijournal-tests"
 
@@ -21,7 +21,9 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayCluster]
         yield cluster
 
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("rados", marks=pytest.mark.ceph)])
+@pytest.fixture(
+    params=["memory", "sqlite", "combining", pytest.param("rados", marks=pytest.mark.ceph)]
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty place on each kind of store in turn."""
     match request.param:
@@ -29,6 +31,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             chosen: Place = MemoryPlace()
         case "sqlite":
             chosen = SQLitePlace(tmp_path / "journal.db")
+        case "combining":
+            chosen = CombiningPlace(tmp_path / "journal.db")
         case _:
             chosen = RADOSPlace(request.getfixturevalue("ceph"), POOL)
     with contextlib.closing(chosen):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csijournal.store import Store, Write
+from csijournal.store.combining import CombiningStore
 from csijournal.store.contract import ObjectAbsent
 from csijournal.store.memory import MemoryStore
 from csijournal.store.sqlite import SQLiteStore
@@ -61,6 +62,13 @@ class SQLitePlace(Place):
 
     def _open(self, clock: Clock) -> Store:
         return SQLiteStore(self.path, clock=clock)
+
+
+class CombiningPlace(SQLitePlace):
+    """SQLite as `open_store` gives it out: with the writes of waiting callers combined."""
+
+    def _open(self, clock: Clock) -> Store:
+        return CombiningStore(super()._open(clock))
 
 
 class RADOSPlace(Place):

@@ -13,9 +13,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Self
 
-from csijournal.errors import GuardFailed, InvalidObjectName, StoreUnsuitable, printable
+from csijournal.errors import (
+    GuardFailed,
+    InvalidObjectName,
+    StoreError,
+    StoreUnsuitable,
+    printable,
+)
 
 PAGE_ENTRIES_MAX = 1000
 """How many entries a page holds at most where the caller does not say."""
@@ -141,7 +147,7 @@ class Store(ABC):
     fine; a store that is used after that raises PlaceUnusable.
     """
 
-    guarantees: ClassVar[Guarantee]
+    guarantees: Guarantee
 
     @property
     @abstractmethod
@@ -216,6 +222,21 @@ class Store(ABC):
         Raises GuardFailed (not applied), OutcomeUnknown (applied, or not, or
         not yet), or another StoreError (not applied).
         """
+
+    def lane(self, object_name: str) -> str:
+        """What the object's writes queue for: those in one lane gain by sharing a write."""
+        return object_name
+
+    def write_together(self, writes: list[Write]) -> list[StoreError | None]:
+        """Apply several writes of one lane; what became of each, None for applied.
+
+        Each is guarded and atomic by itself, as with `write`, and they take
+        effect in this order as far as they touch the same keys; they may share
+        a round trip or a sync.  A StoreError that is raised is that of each.
+        """
+        from csijournal.store.merging import write_merged  # noqa: PLC0415 - built on this module
+
+        return write_merged(self.write, writes)
 
     @abstractmethod
     def close(self) -> None:

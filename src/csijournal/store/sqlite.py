@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from csijournal.errors import (
+    GuardFailed,
     OutcomeUnknown,
     PermissionDenied,
     PlaceNotFound,
@@ -168,16 +169,29 @@ class SQLiteStore(Store):
             return None if row is None else int(row[0])
 
     def write(self, write: Write) -> None:
+        (error,) = self.write_together([write])
+        if error is not None:
+            raise error
+
+    def lane(self, object_name: str) -> str:
+        """The whole file: its transactions run one after the other."""
+        del object_name
+        return ""
+
+    def write_together(self, writes: list[Write]) -> list[StoreError | None]:
+        """All in one transaction, so that they share the sync."""
+        name = writes[0].object_name if len(writes) == 1 else ""
         with self._writing, self._connection() as connection:
-            with self._errors(write.object_name):
+            with self._errors(name):
                 connection.execute("BEGIN IMMEDIATE")
             try:
-                with self._errors(write.object_name):
-                    self._apply(connection, write)
+                with self._errors(name):
+                    results = [self._apply_alone(connection, write) for write in writes]
             except BaseException:
                 connection.rollback()
                 raise
-            self._commit(connection, write)
+            self._commit(connection, name)
+            return results
 
     def close(self) -> None:
         with self._pool_lock:
@@ -186,6 +200,14 @@ class SQLiteStore(Store):
         if os.getpid() == self._process:
             for connection in idle:
                 connection.close()
+
+    def _apply_alone(self, connection: sqlite3.Connection, write: Write) -> GuardFailed | None:
+        """Apply one write of a transaction; its guards come before its first change."""
+        try:
+            self._apply(connection, write)
+        except GuardFailed as error:
+            return error
+        return None
 
     def _apply(self, connection: sqlite3.Connection, write: Write) -> None:
         row = connection.execute(
@@ -226,15 +248,15 @@ class SQLiteStore(Store):
             (self._clock(), secrets.randbits(62), object_id),
         )
 
-    def _commit(self, connection: sqlite3.Connection, write: Write) -> None:
+    def _commit(self, connection: sqlite3.Connection, object_name: str) -> None:
         try:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             connection.rollback()
             if _code(error) != sqlite3.SQLITE_IOERR:
-                raise self._translated(error, write.object_name) from error
+                raise self._translated(error, object_name) from error
             raise OutcomeUnknown(
-                f"{self._path} could not be synced: {error}", object_name=write.object_name
+                f"{self._path} could not be synced: {error}", object_name=object_name
             ) from error
 
     @contextmanager
