@@ -241,7 +241,10 @@ def require_request_name(text: str) -> str:
 
 
 def require_member_ids(volume_ids: Iterable[str]) -> list[str]:
-    """The ids as a list.  Raises InvalidMember at the first that cannot be a member."""
+    """The ids as a list.  Raises InvalidMember at the first that cannot be a member.
+
+    Drivers may choose ids longer than a name, and peers write them.
+    """
     checked = list(volume_ids)
     for volume_id in checked:
         if not volume_id:
@@ -253,7 +256,7 @@ def require_member_ids(volume_ids: Iterable[str]) -> list[str]:
                 key=volume_id,
                 hint="Members are volume or snapshot handles",
             )
-        problem = _problem(volume_id)
+        problem = _forbidden_character(volume_id)
         if problem:
             raise InvalidMember(f"member id {shortened(volume_id)} {problem}")
     return checked
@@ -300,21 +303,26 @@ def decode(value: bytes) -> str:
 def shortened(text: str) -> str:
     """`text` in quotes for a message, cut where it is long."""
     limit = 60
-    return repr(printable(text if len(text) <= limit else text[:limit] + "…"))
+    return f"'{printable(text if len(text) <= limit else text[:limit] + '…')}'"
 
 
 def _unencodable(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def _forbidden_character(text: str) -> str:
+    """Where `text` holds what the CSI specification keeps out of strings; empty for nowhere."""
+    found = _FORBIDDEN.search(text)
+    if found is None:
+        return ""
+    return f"holds the forbidden character U+{ord(found[0]):04X} at position {found.start() + 1}"
+
+
 def _problem(text: str) -> str:
     """What the CSI specification has against `text` as a name; empty for nothing."""
-    found = _FORBIDDEN.search(text)
-    if found:
-        return (
-            f"holds the forbidden character U+{ord(found.group()):04X}"
-            f" at position {found.start() + 1}"
-        )
+    problem = _forbidden_character(text)
+    if problem:
+        return problem
     length = len(text.encode())
     if length > NAME_BYTES_MAX:
         return f"is {length} bytes of UTF-8, which is more than {NAME_BYTES_MAX}"

@@ -1,0 +1,47 @@
+"""Exit codes, as the help and the documents list them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from csijournal.errors import CSIJournalError
+
+OK = 0
+FINDINGS = 1
+USAGE = 2
+BUG = 70
+OUTPUT_LOST = 74
+INTERRUPTED = 130
+READER_GONE = 141
+
+_OWN = {
+    OK: "done",
+    FINDINGS: "verify found something",
+    BUG: "a bug in csijournal: please report it",
+    OUTPUT_LOST: "the output could not be written; changes that were asked for have been made",
+    INTERRUPTED: "interrupted; a change under way may have been made",
+    READER_GONE: "the reader of the output went away (| head)",
+}
+
+
+def exit_code_rows() -> list[tuple[str, str]]:
+    """Each exit code and what it means, in order."""
+    meanings = _OWN | {
+        kind.exit_code: _first_sentence(kind)
+        for kind in _descendants(CSIJournalError)
+        if "exit_code" in vars(kind)
+    }
+    meanings[USAGE] = f"wrong usage, or {meanings[USAGE]}"
+    return [(str(code), meanings[code]) for code in sorted(meanings)]
+
+
+def _descendants(kind: type[CSIJournalError]) -> Iterator[type[CSIJournalError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _descendants(child)
+
+
+def _first_sentence(kind: type[CSIJournalError]) -> str:
+    """The class and its docstring's first line, in lower case: `NotFound: what was …`."""
+    text = (kind.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    return f"{kind.__name__}: {text[:1].lower()}{text[1:]}"

@@ -1,0 +1,187 @@
+"""Answers on standard output, errors and notes on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TextIO
+
+import click
+
+from csijournal.cli.options import PROGRAM, Settings
+from csijournal.errors import CSIJournalError, printable
+from csijournal.model import Reservation
+
+NOTHING = "-"
+"""What a table shows for a value that is not there."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_RED = "\x1b[1;31m"
+_PLAIN = "\x1b[0m"
+
+
+class OutputLost(Exception):
+    """Standard output cannot be written: a full disk, say."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"the output cannot be written: {error.strerror}")
+
+
+# Answers
+
+
+def print_line(text: str) -> None:
+    """Write one line, with characters that the terminal's encoding lacks escaped."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(_encodable(text, sys.stdout) + "\n")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error) from error
+
+
+def print_json(value: Mapping[str, object]) -> None:
+    """Write one object as one line of JSON."""
+    print_line(_json(value, sys.stdout))
+
+
+def print_reservation(
+    settings: Settings, reservation: Reservation, *, created: bool | None = None
+) -> None:
+    """Write a reservation with its members; `created` says whether this command made it."""
+    if settings.json:
+        extra = {} if created is None else {"created": created}
+        print_json(reservation_as_json(reservation) | extra)
+        return
+    rows = {
+        "request name": reservation.request_name,
+        "group UUID": reservation.group_uuid,
+        "group name": reservation.group_name,
+        "creation time": str(reservation.creation_time or NOTHING),
+        "members": str(len(reservation.volume_map)),
+    }
+    if created is not None:
+        rows["created"] = "yes" if created else "no, it was there"
+    print_columns(rows.items())
+    if reservation.volume_map:
+        print_line("")
+        print_columns([("MEMBER", "VALUE"), *sorted(reservation.volume_map.items())])
+
+
+def print_columns(rows: Iterable[tuple[str, str]]) -> None:
+    """Write two columns, the first as wide as it must be."""
+    lines = [(printable(left), printable(right)) for left, right in rows]
+    width = max(len(left) for left, _right in lines)
+    for left, right in lines:
+        print_line(f"{left:{width}}  {right}".rstrip())
+
+
+def counted(number: int) -> str:
+    """A number of members in words."""
+    return f"{number} member" + ("" if number == 1 else "s")
+
+
+def reservation_as_json(reservation: Reservation) -> dict[str, object]:
+    """A reservation under the names that its fields have in the library."""
+    created = reservation.creation_time
+    return {
+        "request_name": reservation.request_name,
+        "group_uuid": reservation.group_uuid,
+        "group_name": reservation.group_name,
+        "creation_time": None if created is None else str(created),
+        "volume_map": dict(sorted(reservation.volume_map.items())),
+    }
+
+
+# Errors and notes
+
+
+def note(settings: Settings, text: str) -> None:
+    """Say something beside the answer; with JSON, nothing."""
+    if not settings.json:
+        _print_error_line(f"{PROGRAM}: {printable(text)}")
+
+
+def report(settings: Settings, error: Exception, exit_code: int, *, hint: str) -> int:
+    """Say what went wrong, in the form of the answers; `exit_code` again."""
+    if settings.json:
+        _print_error_line(_json(_error_as_json(error, exit_code, hint), sys.stderr))
+    else:
+        report_text(_message(error), hint)
+    return exit_code
+
+
+def report_text(message: str, hint: str = "") -> None:
+    """Say what went wrong, to people."""
+    label = f"{_RED}error:{_PLAIN}" if _coloured(sys.stderr) else "error:"
+    _print_error_line(f"{PROGRAM}: {label} {printable(message)}")
+    if hint:
+        _print_error_line(f"hint: {printable(hint)}")
+
+
+def _message(error: Exception) -> str:
+    """Operation, cause and place of an error, without its hint."""
+    if isinstance(error, CSIJournalError):
+        text = f"{error.operation}: {error.message}" if error.operation else error.message
+        return f"{text} ({error.place})" if error.place else text
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, OutputLost):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _error_as_json(error: Exception, exit_code: int, hint: str) -> dict[str, object]:
+    known = error if isinstance(error, CSIJournalError) else CSIJournalError(_message(error))
+    return {
+        "error": type(error).__name__,
+        "message": known.message,
+        "operation": known.operation,
+        "object": known.object_name,
+        "key": known.key,
+        "hint": hint,
+        "exit_code": exit_code,
+    }
+
+
+def _print_error_line(text: str) -> None:
+    """Write to standard error; where nobody listens, the exit code must do."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.write(_encodable(text, sys.stderr) + "\n")
+        except OSError:
+            return
+
+
+def _coloured(stream: TextIO | None) -> bool:
+    """Whether `stream` is a terminal whose user has not refused colour."""
+    return (
+        stream is not None
+        and stream.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
+
+
+# Text that every stream can take
+
+
+def _json(value: Mapping[str, object], stream: TextIO | None) -> str:
+    """`value` as JSON in one line; what is not UTF-8 is escaped as JSON does."""
+    text = json.dumps(value, ensure_ascii=not _is_utf8(stream))
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, errors="backslashreplace").decode(encoding)
+
+
+def _is_utf8(stream: TextIO | None) -> bool:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return encoding.lower().replace("_", "-") in {"utf-8", "utf8"}

@@ -1,0 +1,91 @@
+"""Running one command line: from arguments to an exit code, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+
+from csijournal.cli import exits
+from csijournal.cli.commands import program
+from csijournal.cli.options import PROGRAM, Settings
+from csijournal.cli.output import OutputLost, report, report_text
+from csijournal.errors import CSIJournalError
+
+COMPLETE_VARIABLE = "_CSIJOURNAL_COMPLETE"
+
+
+def main() -> None:
+    """Run the command line of this process and leave it."""
+    if COMPLETE_VARIABLE in os.environ:
+        program.main(prog_name=PROGRAM, obj=Settings())
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; its exit code."""
+    settings = Settings()
+    try:
+        return _run(list(arguments), settings)
+    except BrokenPipeError:
+        _drop_output()
+        return exits.READER_GONE
+    except OutputLost as error:
+        _drop_output()
+        report(
+            settings, error, exits.OUTPUT_LOST, hint="Changes that were asked for have been made"
+        )
+        return exits.OUTPUT_LOST
+
+
+def _run(arguments: list[str], settings: Settings) -> int:
+    try:
+        with program.make_context(PROGRAM, arguments, obj=settings) as context:
+            program.invoke(context)
+        _flush()
+    except click.exceptions.Exit as leaving:
+        _flush()
+        return leaving.exit_code
+    except CSIJournalError as error:
+        return report(settings, error, error.exit_code, hint=error.hint)
+    except click.ClickException as error:
+        return report(settings, error, error.exit_code, hint=_usage_hint(error))
+    except (KeyboardInterrupt, click.Abort):
+        report_text("interrupted; a change under way may have been made")
+        return exits.INTERRUPTED
+    except (BrokenPipeError, OutputLost):
+        raise
+    except Exception as error:  # noqa: BLE001 - the last resort, which hides nothing
+        traceback.print_exc()
+        return report(
+            settings,
+            error,
+            exits.BUG,
+            hint="This is a bug in csijournal: please report it with the lines above",
+        )
+    return exits.OK
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"See `{context.command_path if context else PROGRAM} --help`"
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputLost(error) from error
+
+
+def _drop_output() -> None:
+    """Let what is still buffered go nowhere, so that the interpreter's last flush is quiet."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
