@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from cluster import ThrowawayCluster
 from support.places import CombiningPlace, MemoryPlace, Place, RADOSPlace, SQLitePlace
 

@@ -61,10 +61,6 @@ class WrappingStore(Store):
         with self.around(Call("read_state", object_name)):
             return self.inner.read_state(object_name)
 
-    def read_state(self, object_name: str) -> ObjectState | None:
-        with self.around(Call("read_state", object_name)):
-            return self.inner.read_state(object_name)
-
     def object_names(self, prefix: str = "") -> Iterator[str]:
         with self.around(Call("object_names", prefix)):
             yield from self.inner.object_names(prefix)

@@ -1,0 +1,54 @@
+# Everything here sets itself up: see tools/setup.sh for what it installs and why.
+
+PYTHON ?= /usr/bin/python3
+VENV := .venv
+BIN := $(VENV)/bin
+MINUTES ?= 10
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-rados test test-fast lint format explore soak bench clean
+
+help:           ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+demo: $(VENV)/ready  ## the main job on a SQLite file
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo.sh
+
+demo-rados: $(VENV)/ready ceph  ## the same on a real Ceph cluster, started for it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/demo_rados.py
+
+test: $(VENV)/ready ceph  ## all tests, on a real Ceph cluster too
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/ready  ## the tests that need no Ceph
+	$(BIN)/python -m pytest -m "not ceph"
+
+lint: $(VENV)/ready  ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/ready  ## put the code in the common style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+explore: $(VENV)/ready  ## the full walk through all interleavings (long)
+	$(BIN)/python tools/explore.py
+
+soak: $(VENV)/ready ceph  ## real faults on a real cluster for MINUTES=10
+	$(BIN)/python tools/soak.py --minutes $(MINUTES)
+
+bench: $(VENV)/ready ceph  ## timings beside their floors and the predecessor's protocol
+	$(BIN)/python tools/bench
+
+clean:          ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: ceph
+ceph:
+	@tools/setup.sh packages ceph
+
+$(VENV)/ready: pyproject.toml tools/setup.sh
+	@tools/setup.sh packages python
+	@tools/setup.sh venv "$(PYTHON)" "$(VENV)"
+	@touch $@
