@@ -16,6 +16,11 @@ from csijournal.errors import InvalidTimestamp
 NANOSECONDS = 1_000_000_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MINUTES = 24 * 60
+_FIRST_NS = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * NANOSECONDS
+_END_NS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * NANOSECONDS + (
+    NANOSECONDS
+)
 _RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:(Z)|([+-])(\d\d):(\d\d))", re.ASCII
 )
@@ -34,13 +39,13 @@ class Timestamp:
     offset_minutes: int = 0
 
     def __post_init__(self) -> None:
-        try:
-            self._wall_clock()
-        except (OverflowError, ValueError) as error:
+        wall_ns = self.nanoseconds + self.offset_minutes * 60 * NANOSECONDS
+        first, last = sorted((self.nanoseconds, wall_ns))
+        if first < _FIRST_NS or last >= _END_NS or abs(self.offset_minutes) >= _DAY_MINUTES:
             raise InvalidTimestamp(
                 f"{self.nanoseconds} ns at offset {self.offset_minutes} min is outside"
                 " the years 1 to 9999 or has an offset of a day or more"
-            ) from error
+            )
 
     @classmethod
     def now(cls) -> Timestamp:

@@ -9,6 +9,7 @@ is built from that.
 from __future__ import annotations
 
 import enum
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from csijournal.errors import (
     StoreUnsuitable,
     printable,
 )
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 PAGE_ENTRIES_MAX = 1000
 """How many entries a page holds at most where the caller does not say."""
@@ -273,7 +276,7 @@ def check_name(name: str, object_name: str = "") -> str:
         problem = "is empty"
     elif "\0" in name:
         problem = f"holds U+0000 at position {name.index(chr(0)) + 1}"
-    elif any("\ud800" <= character <= "\udfff" for character in name):
+    elif not name.isascii() and _SURROGATE.search(name):
         problem = "is not text that UTF-8 can hold"
     else:
         return name
