@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from csijournal.store import Guarantee, ObjectState, Store, Write
-from csijournal.store.contract import PAGE_ENTRIES_MAX, ObjectState
+from csijournal.store.contract import PAGE_ENTRIES_MAX
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ competes for SQLite's, whose waiting is a poll.
 from __future__ import annotations
 
 import os
-import secrets
+import random
 import sqlite3
 import threading
 import time
@@ -228,24 +228,27 @@ class SQLiteStore(Store):
             connection.execute("DELETE FROM entries WHERE object_id = ?", (object_id,))
             connection.execute("DELETE FROM objects WHERE id = ?", (object_id,))
             return
-        if object_id is None:
-            if not creates_object(write):
-                return
+        changed = (self._clock(), random.getrandbits(62))  # noqa: S311 - no secret
+        if object_id is not None:
+            connection.execute(
+                "UPDATE objects SET modified_ns = ?, version = ? WHERE id = ?",
+                (*changed, object_id),
+            )
+        elif creates_object(write):
             object_id = connection.execute(
-                "INSERT INTO objects (name, modified_ns, version) VALUES (?, 0, 0)",
-                (write.object_name,),
+                "INSERT INTO objects (modified_ns, version, name) VALUES (?, ?, ?)",
+                (*changed, write.object_name),
             ).lastrowid
-        connection.executemany(
-            "DELETE FROM entries WHERE object_id = ? AND key = ?",
-            [(object_id, key) for key in write.deletions],
-        )
+        else:
+            return
+        if write.deletions:
+            connection.executemany(
+                "DELETE FROM entries WHERE object_id = ? AND key = ?",
+                [(object_id, key) for key in write.deletions],
+            )
         connection.executemany(
             "INSERT OR REPLACE INTO entries (object_id, key, value) VALUES (?, ?, ?)",
             [(object_id, key, value) for key, value in write.puts.items()],
-        )
-        connection.execute(
-            "UPDATE objects SET modified_ns = ?, version = ? WHERE id = ?",
-            (self._clock(), secrets.randbits(62), object_id),
         )
 
     def _commit(self, connection: sqlite3.Connection, object_name: str) -> None:
@@ -326,7 +329,7 @@ class SQLiteStore(Store):
         if not self._create:
             raise PlaceNotFound(
                 f"there is no journal at {self._path}",
-                hint="Check the path; the first reserve or ensure makes the file",
+                hint="Check the path; reserve, ensure and restore --apply make the file",
             )
         if not folder.is_dir():
             raise PlaceNotFound(f"there is no folder {folder}", hint="Make the folder first")

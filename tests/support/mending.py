@@ -1,0 +1,66 @@
+"""Repair as its users run it: verify, plan, back up, act, until there is nothing left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from csijournal.archive import ArchiveWriter, check_archive
+from csijournal.journal import GRACE_SECONDS
+from csijournal.repair import Outcome, Plan, Repairer, backup, carry_out
+from csijournal.store import Store
+from csijournal.timestamp import Timestamp
+from csijournal.transfer import differences
+from support.verified import look
+
+Clock = Callable[[], Timestamp]
+
+
+def mend(
+    store: Store,
+    *,
+    clock: Clock = Timestamp.now,
+    grace_seconds: float = GRACE_SECONDS,
+) -> list[Outcome]:
+    """One repair of everything, planned as it goes."""
+    repairer = Repairer(store, grace_seconds=grace_seconds, clock=clock)
+    outcomes = []
+    for finding in look(store, clock=clock, grace_seconds=grace_seconds)[0]:
+        plan = repairer.plan(finding)
+        if plan is not None:
+            outcomes.append(carry_out(store, plan))
+    return outcomes
+
+
+def mend_wholly(
+    store: Store, *, clock: Clock = Timestamp.now, grace_seconds: float = GRACE_SECONDS
+) -> None:
+    """Repair until it finds nothing more to do."""
+    for _ in range(3):
+        if not mend(store, clock=clock, grace_seconds=grace_seconds):
+            return
+    raise AssertionError("repair finds ever more to do")
+
+
+def plans_for(
+    store: Store, *, clock: Clock = Timestamp.now, grace_seconds: float = GRACE_SECONDS
+) -> list[Plan]:
+    """A plan for everything that can be mended now; nothing is changed."""
+    repairer = Repairer(store, grace_seconds=grace_seconds, clock=clock)
+    findings = look(store, clock=clock, grace_seconds=grace_seconds)[0]
+    return [plan for finding in findings if (plan := repairer.plan(finding)) is not None]
+
+
+def back_up(store: Store, plans: list[Plan], path: Path) -> Path:
+    """A backup of all that the plans may change."""
+    with path.open("wb") as file, ArchiveWriter(file, kind="backup", place=store.place) as writer:
+        for plan in plans:
+            for record in backup(store, plan):
+                writer.write(record)
+    return path
+
+
+def restore(store: Store, path: Path) -> list[Outcome]:
+    """Make the place as the archive says, overwriting what is different."""
+    check_archive(path)
+    return [carry_out(store, difference.plan) for difference in differences(store, path)]

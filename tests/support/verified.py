@@ -1,0 +1,65 @@
+"""What verify makes of a store, and that it finds nothing wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from csijournal.findings import Finding, Kind
+from csijournal.journal import GRACE_SECONDS
+from csijournal.store import Store
+from csijournal.timestamp import Timestamp
+from csijournal.verify import Summary, Verifier
+
+Objects = dict[str, dict[str, bytes]]
+
+
+class Told(NamedTuple):
+    """What a finding says that a repair goes by."""
+
+    kind: Kind
+    instance_id: str
+    object_name: str
+    key: str
+    request_name: str
+    group_uuid: str
+    automatic: bool
+
+
+def told(finding: Finding) -> Told:
+    return Told(
+        finding.kind,
+        finding.instance_id,
+        finding.object_name,
+        finding.key,
+        finding.request_name or "",
+        finding.group_uuid,
+        finding.automatic,
+    )
+
+
+def look(
+    store: Store,
+    *,
+    deep: bool = True,
+    instance_id: str = "default",
+    grace_seconds: float = GRACE_SECONDS,
+    clock: Callable[[], Timestamp] = Timestamp.now,
+) -> tuple[list[Finding], Summary]:
+    """Everything that verify finds, and what it counted."""
+    verifier = Verifier(
+        store, instance_id=instance_id, deep=deep, grace_seconds=grace_seconds, clock=clock
+    )
+    return list(verifier.findings()), verifier.summary
+
+
+def require_clean(store: Store) -> None:
+    """A deep verify that gives nothing the benefit of its youth finds nothing."""
+    findings, summary = look(store, grace_seconds=0)
+    assert findings == []
+    assert summary.in_the_making == 0
+
+
+def contents(store: Store) -> Objects:
+    """Every object of the place with its entries to the byte."""
+    return {name: store.read_object(name) or {} for name in sorted(store.object_names())}
