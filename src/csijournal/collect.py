@@ -52,8 +52,10 @@ class Collector:
         return self._records.remove_entry(request_name, group_uuid)
 
     def _being_made(self, group_uuid: str, record: GroupRecord) -> bool:
-        age_ns = self._clock().nanoseconds - self._records.modified_ns(group_uuid, record)
-        return age_ns < self._grace_ns
+        modified_ns = self._records.modified_ns(group_uuid, record)
+        if modified_ns is None:
+            return False
+        return self._clock().nanoseconds - modified_ns < self._grace_ns
 
 
 def _pending(request_name: str, group_uuid: str) -> ReservationPending:

@@ -146,7 +146,7 @@ def parse_lease(key: str, value: bytes) -> Lease | None:
             revoked=key.startswith(REVOKED_LEASE_PREFIX),
         )
         understood = lease.key == key
-    except (InvalidInput, ValueError, TypeError, LookupError):
+    except (InvalidInput, ValueError, TypeError, LookupError, RecursionError):
         return None
     return lease if understood else None
 
@@ -245,6 +245,11 @@ def require_member_ids(volume_ids: Iterable[str]) -> list[str]:
 
     Drivers may choose ids longer than a name, and peers write them.
     """
+    if isinstance(volume_ids, str):
+        raise InvalidMember(
+            f"{shortened(volume_ids)} is one member id where several were expected",
+            hint="Give a list, be it of one id",
+        )
     checked = list(volume_ids)
     for volume_id in checked:
         if not volume_id:

@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from csijournal.errors import StoreError
+from csijournal.errors import OutcomeUnknown, StoreError
 from csijournal.layout import Lease, require_uuid
 from csijournal.records import NO_LEASE, Records, Under
 from csijournal.timestamp import Timestamp
+
+_TRIES = 3
 
 
 @dataclass(eq=False, slots=True)
@@ -162,13 +164,29 @@ class Leases:
     def _acquire(self) -> _Held:
         """Write a new lease, and with the same operation take back those that are over."""
         ended = self._ended()
-        uuids = tuple(require_uuid(self._new_uuid()) for _ in range(self._size))
-        lease = Lease(uuids, since=self._clock())
-        self._records.put_lease(lease, ended_keys=_keys_to_remove(ended))
+        lease = self._put_new(_keys_to_remove(ended))
         self._forget(ended)
-        held = _Held(lease, list(uuids))
+        held = _Held(lease, list(lease.group_uuids))
         self._held.append(held)
         return held
+
+    def _put_new(self, ended_keys: list[str]) -> Lease:
+        """A lease that certainly stands.
+
+        One whose write got no answer is left to recover, and another is tried:
+        sent again, it could come back after it was revoked and looked through.
+        """
+        for tries_left in reversed(range(_TRIES)):
+            uuids = tuple(require_uuid(self._new_uuid()) for _ in range(self._size))
+            lease = Lease(uuids, since=self._clock())
+            try:
+                self._records.put_lease(lease, ended_keys=ended_keys)
+            except OutcomeUnknown:
+                if not tries_left:
+                    raise
+            else:
+                break
+        return lease
 
     def _ended(self) -> list[_Held]:
         return [held for held in self._held if held.over or held.gone]

@@ -48,11 +48,16 @@ NO_LEASE = Under()
 
 
 class Records:
-    """Entries and group objects of one instance's journal in one store."""
+    """Entries and group objects of one instance's journal in one store.
 
-    def __init__(self, store: Store, instance_id: str) -> None:
+    One whose directory was `found` in the place counts whatever its id.
+    """
+
+    def __init__(self, store: Store, instance_id: str, *, found: bool = False) -> None:
         self.store = store
-        self.directory = layout.directory_object(instance_id)
+        self.directory = (
+            layout.DIRECTORY_PREFIX + instance_id if found else layout.directory_object(instance_id)
+        )
 
     # Entries
 
@@ -136,20 +141,25 @@ class Records:
                     yield lease
 
     def put_lease(self, lease: Lease, *, ended_keys: Collection[str] = ()) -> None:
-        """Put a lease whose id was never used, and remove those that have ended."""
+        """Put a lease whose id was never used, and remove those that have ended.
+
+        Never sends twice: an OutcomeUnknown is the caller's to deal with.
+        """
         write = Write(
             self.directory,
             guards=(KeyAbsent(lease.key),),
             puts={lease.key: lease.value},
             deletions=ended_keys,
         )
-        if not self._write(write, lambda: self._directory_value(lease.key) == lease.value):
+        try:
+            self.store.write(write)
+        except GuardFailed as error:
             raise StoreError(
                 "a new lease id is in use already",
                 object_name=self.directory,
                 key=lease.key,
                 hint="The source of randomness of this machine is broken, or new_uuid is",
-            )
+            ) from error
 
     def remove_leases(self, keys: Collection[str]) -> None:
         """Remove leases that nothing hangs on; no guard, since no key is used twice."""
@@ -219,15 +229,17 @@ class Records:
         write = Write(group_object, deletions=volume_ids)
         self._write(write, lambda: not self.store.read_keys(group_object, volume_ids))
 
-    def modified_ns(self, group_uuid: str, record: GroupRecord) -> int:
+    def modified_ns(self, group_uuid: str, record: GroupRecord) -> int | None:
         """When the group last changed, in nanoseconds since 1970.
 
-        The newer of the object's own time and its creation time; 0 where it
-        has neither, which is when it went away meanwhile.
+        The newer of the object's own time and its creation time; None where it
+        went away meanwhile.
         """
-        modified_ns = self.store.modified_ns(layout.group_object(group_uuid)) or 0
+        modified_ns = self.store.modified_ns(layout.group_object(group_uuid))
         created = record.creation_time
-        return max(modified_ns, created.nanoseconds if created else 0)
+        if modified_ns is None or created is None:
+            return modified_ns
+        return max(modified_ns, created.nanoseconds)
 
     def _write(self, write: Write, applied: Callable[[], bool]) -> bool:
         try:

@@ -66,8 +66,12 @@ class Recoverer:
         self._done = Recovery()
 
     def run(self) -> Recovery:
-        """All steps, for leases first and entries then."""
-        for lease in self._records.leases():
+        """All steps, for leases first and entries then.
+
+        All leases are listed before any is touched: one that this run revokes
+        would else come up again as revoked, and go before its time.
+        """
+        for lease in tuple(self._records.leases()):
             if lease.revoked:
                 self._examine_again(lease)
             elif self._is_old(lease):
@@ -94,9 +98,15 @@ class Recoverer:
     def _remove_stranded(self, lease: Lease) -> None:
         for group_uuid, record in self._records.read_groups(lease.group_uuids):
             if record is not None and self._is_stranded(group_uuid, record):
-                request_name = record.request_name or ""
-                if self._dry_run or self._records.remove_group(group_uuid, request_name):
-                    self._done.groups_removed.append(group_uuid)
+                self._remove_group(group_uuid, record.request_name or "")
+
+    def _remove_group(self, group_uuid: str, request_name: str) -> None:
+        try:
+            if self._dry_run or self._records.remove_group(group_uuid, request_name):
+                self._done.groups_removed.append(group_uuid)
+        except InvalidInput:
+            # Its name is none that reserve writes, nor one that a guard can tell.
+            self._done.damaged += 1
 
     def _is_stranded(self, group_uuid: str, record: GroupRecord) -> bool:
         """Whether it is a group as reserve makes it, and its name points elsewhere.
@@ -110,10 +120,13 @@ class Recoverer:
     def _entries_without_group(self) -> Iterator[tuple[Entry, GroupRecord | None]]:
         for page in self._records.entry_pages():
             pointing = [entry for entry in page if entry.group_uuid]
+            self._done.damaged += len(page) - len(pointing)
             groups = self._records.read_groups(entry.group_uuid or "" for entry in pointing)
             for entry, (_, record) in zip(pointing, groups, strict=True):
                 if record is None or not record.populated:
                     yield entry, record
+                elif record.request_name != entry.request_name:
+                    self._done.damaged += 1
 
     def _collect(self, entry: Entry, record: GroupRecord | None) -> None:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from csijournal.errors import GuardFailed, OutcomeUnknown, StoreTimeout, StoreUnreachable
+from csijournal.errors import GuardFailed, OutcomeUnknown, StoreError
 from csijournal.store.contract import Store, Write
 
 _TRIES = 2
@@ -32,14 +32,21 @@ def write_and_settle(store: Store, write: Write, applied: Callable[[], bool]) ->
 def _settle(
     store: Store, write: Write, applied: Callable[[], bool], unknown: OutcomeUnknown
 ) -> None:
+    """Read back and send again.  No error of the store settles anything, whatever it is."""
     for _ in range(_TRIES):
         try:
-            if not applied():
-                store.write(write)
-        except GuardFailed:
-            if not applied():
-                raise
-        except (OutcomeUnknown, StoreTimeout, StoreUnreachable):
+            happened = applied() or _sent(store, write) or applied()
+        except StoreError:
             continue
+        if not happened:
+            raise GuardFailed("a guard does not hold", object_name=write.object_name)
         return
     raise unknown
+
+
+def _sent(store: Store, write: Write) -> bool:
+    try:
+        store.write(write)
+    except GuardFailed:
+        return False
+    return True
