@@ -1,0 +1,322 @@
+"""What is the SQLite store's own: the file, its format, other processes, crashes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from csijournal import open_store
+from csijournal.errors import PermissionDenied, PlaceNotFound, PlaceUnusable, StoreBusy
+from csijournal.store import Guarantee, KeyAbsent, ObjectAbsent, Write
+from csijournal.store.sqlite import APPLICATION_ID, FORMAT_VERSION, SQLiteStore
+from support import processes
+
+WRITE = Write("o", guards=(KeyAbsent("a"),), puts={"a": b"1"})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+def execute(path: Path, *statements: str) -> None:
+    """Change the file behind the store's back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def refuses(path: Path, words: str) -> None:
+    """The store must not use the file, nor change it, nor leave anything beside it."""
+    before = path.read_bytes()
+    with SQLiteStore(path) as store:
+        uses: tuple[Callable[[], object], ...] = (
+            store.connect,
+            lambda: store.read_object("o"),
+            lambda: store.write(WRITE),
+        )
+        for use in uses:
+            with pytest.raises(PlaceUnusable, match=words) as caught:
+                use()
+            assert str(path) in str(caught.value)
+            assert caught.value.hint
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+# The file
+
+
+def test_the_file_is_marked_as_ours_with_its_format(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (FORMAT_VERSION,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_nothing_touches_the_disk_before_the_first_use(path: Path) -> None:
+    SQLiteStore(path).close()
+    assert not path.exists()
+
+
+def test_it_promises_durability_between_processes_and_not_between_hosts(path: Path) -> None:
+    assert SQLiteStore(path).guarantees == Guarantee.DURABLE | Guarantee.BETWEEN_PROCESSES
+
+
+def test_a_journal_of_a_newer_format_is_refused_and_left_as_it_is(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+    execute(path, f"PRAGMA user_version = {FORMAT_VERSION + 1}")
+    refuses(path, f"format {FORMAT_VERSION + 1}")
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE TABLE theirs (a)"],
+        ["CREATE TABLE theirs (a)", "PRAGMA user_version = 1"],
+        ["CREATE TABLE objects (id, name, modified_ns)"],
+        ["PRAGMA application_id = 7"],
+        ["PRAGMA user_version = 1"],
+        ["PRAGMA journal_mode = WAL", "CREATE TABLE theirs (a)"],
+    ],
+    ids=" ".join,
+)
+def test_a_sqlite_file_of_another_program_is_refused_and_left_as_it_is(
+    path: Path, statements: list[str]
+) -> None:
+    execute(path, *statements)
+    refuses(path, "another program")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"#!/bin/sh\necho hello\n" * 100, b"xy", b"SQLite format 3\0", b"\0" * 8192],
+    ids=["text", "two bytes", "only a header's start", "zeros"],
+)
+def test_a_file_that_is_not_sqlite_is_refused_and_left_as_it_is(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    refuses(path, "not a SQLite file")
+
+
+def test_an_empty_file_becomes_a_journal(path: Path) -> None:
+    path.touch()
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+        assert store.read_object("o") == {"a": b"1"}
+
+
+def test_a_damaged_file_is_called_so(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.write(Write("o", puts={f"key-{number}": b"x" * 100 for number in range(500)}))
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    with SQLiteStore(path) as store, pytest.raises(PlaceUnusable, match="damaged"):
+        store.read_object("o")
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_folder_is_no_journal(tmp_path: Path, *, create: bool) -> None:
+    with (
+        SQLiteStore(tmp_path, create=create) as store,
+        pytest.raises(PlaceUnusable, match="is a folder"),
+    ):
+        store.connect()
+
+
+def test_a_missing_file_that_is_not_to_be_made_is_not_found_and_not_made(path: Path) -> None:
+    with SQLiteStore(path, create=False) as store:
+        uses: tuple[Callable[[], object], ...] = (
+            store.connect,
+            lambda: store.read_object("o"),
+            lambda: store.write(WRITE),
+        )
+        for use in uses:
+            with pytest.raises(PlaceNotFound, match=r"journal\.db"):
+                use()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_file_that_is_there_is_used_without_leave_to_make_one(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+    with SQLiteStore(path, create=False) as store:
+        assert store.read_object("o") == {"a": b"1"}
+
+
+def test_a_missing_folder_is_not_found_and_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "journal.db"
+    with SQLiteStore(path) as store, pytest.raises(PlaceNotFound, match="no folder") as caught:
+        store.write(WRITE)
+    assert str(path.parent) in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_place_of_the_folder_is_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "journal.db"
+    with SQLiteStore(path) as store, pytest.raises(PlaceNotFound, match="no folder"):
+        store.write(WRITE)
+
+
+def test_a_folder_where_nobody_can_make_files_is_a_lack_of_permission() -> None:
+    with SQLiteStore("/proc/journal.db") as store, pytest.raises(PermissionDenied, match="/proc"):
+        store.write(WRITE)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b.db", "a?mode=memory", "a#b", "100%25", "ü.db", ":memory:", "file:x", "\udcff.db"]
+)
+def test_any_file_name_is_taken_as_it_is_and_comes_back_from_the_place(
+    tmp_path: Path, name: str
+) -> None:
+    with SQLiteStore(tmp_path / name) as store:
+        store.write(WRITE)
+        place = store.place
+    assert {found.name for found in tmp_path.iterdir()} == {name}
+    with open_store(place, create=False) as store:
+        assert store.read_object("o") == {"a": b"1"}
+
+
+def test_a_relative_path_means_the_folder_of_the_moment_of_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with SQLiteStore("journal.db") as store:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        store.write(WRITE)
+    assert (tmp_path / "journal.db").exists()
+
+
+# Other processes
+
+
+@contextmanager
+def locked_by_another_process(path: Path) -> Iterator[None]:
+    """Another process is in the middle of a write until the block ends."""
+    code = (
+        "import sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute('BEGIN EXCLUSIVE')\n"
+        "print('locked', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"locked\n"
+        yield
+
+
+def test_a_write_gives_up_when_others_hold_the_lock_for_longer_than_the_timeout(
+    path: Path,
+) -> None:
+    with SQLiteStore(path, timeout_seconds=0.05) as store:
+        store.write(Write("o", puts={"b": b"1"}))
+        with locked_by_another_process(path):
+            with pytest.raises(StoreBusy, match="locked by others") as caught:
+                store.write(WRITE)
+            assert store.read_object("o") == {"b": b"1"}
+        assert caught.value.object_name == "o"
+        assert "longer timeout" in caught.value.hint
+        store.write(WRITE)
+        assert store.read_object("o") == {"a": b"1", "b": b"1"}
+
+
+def test_a_new_file_that_another_process_holds_is_busy_too(path: Path) -> None:
+    path.touch()
+    with locked_by_another_process(path), SQLiteStore(path, timeout_seconds=0.05) as store:
+        with pytest.raises(StoreBusy):
+            store.read_object("o")
+        with pytest.raises(StoreBusy):
+            store.write(WRITE)
+
+
+def test_a_write_waits_for_another_process_to_let_go(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.connect()
+        with locked_by_another_process(path):
+            writer = processes.start(write_once, path)
+        writer.join()
+        assert writer.exitcode == 0
+        assert store.read_object("o") == {"a": b"1"}
+
+
+def write_once(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+
+
+def test_a_fork_of_the_process_cannot_use_the_store_and_does_the_parent_no_harm(
+    path: Path,
+) -> None:
+    process = processes.start(fork_and_use, path)
+    process.join()
+    assert process.exitcode == 0
+
+
+def fork_and_use(path: Path) -> None:
+    store = SQLiteStore(path)
+    store.write(WRITE)
+    child = os.fork()
+    if child == 0:
+        try:
+            store.write(Write("o", puts={"a": b"child"}))
+        except PlaceUnusable as error:
+            store.close()
+            os._exit(0 if "forked" in str(error) else 2)
+        os._exit(3)
+    _pid, status = os.waitpid(child, 0)
+    store.write(Write("o", puts={"b": b"parent"}))
+    assert store.read_object("o") == {"a": b"1", "b": b"parent"}
+    store.close()
+    raise SystemExit(os.waitstatus_to_exitcode(status))
+
+
+def test_everything_acknowledged_is_there_after_the_writer_was_killed(path: Path) -> None:
+    receiver, sender = Pipe(duplex=False)
+    process = processes.start(write_and_report, path, sender)
+    acknowledged = [receiver.recv() for _ in range(200)]
+    process.kill()
+    process.join()
+    sender.close()
+    while receiver.poll():
+        try:
+            acknowledged.append(receiver.recv())
+        except EOFError:
+            break
+    receiver.close()
+    assert process.exitcode == -signal.SIGKILL
+    with SQLiteStore(path) as store:
+        for number in acknowledged:
+            assert store.read_object(f"o{number}") == {"a": b"%d" % number, "b": b"%d" % number}
+        store.write(WRITE)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def write_and_report(path: Path, sender: Connection) -> None:
+    store = SQLiteStore(path)
+    number = 0
+    while True:
+        value = b"%d" % number
+        store.write(Write(f"o{number}", guards=(ObjectAbsent(),), puts={"a": value, "b": value}))
+        sender.send(number)
+        number += 1
