@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster import ThrowawayCluster
+from explorer import report
 from support.places import CombiningPlace, MemoryPlace, Place, RADOSPlace, SQLitePlace
 
 POOL = "csijournal-tests"
@@ -38,3 +39,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             chosen = RADOSPlace(request.getfixturevalue("ceph"), POOL)
     with contextlib.closing(chosen):
         yield chosen
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much the explorer covered in this run."""
+    for line in report.lines():
+        terminalreporter.write_line(f"explored: {line}")

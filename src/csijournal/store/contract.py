@@ -223,7 +223,9 @@ class Store(ABC):
         """Apply `write` wholly or not at all; durable on return where the store is.
 
         Raises GuardFailed (not applied), OutcomeUnknown (applied, or not, or
-        not yet), or another StoreError (not applied).
+        not yet), or another StoreError (not applied).  What was not applied
+        before this store object was answered for a later call on the same
+        object is never applied: late writes are not overtaken.
         """
 
     def lane(self, object_name: str) -> str:

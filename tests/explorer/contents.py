@@ -1,0 +1,158 @@
+"""What a store holds, as a value: numbered, so that states are small and compare fast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from csijournal import layout
+from csijournal.layout import LEASE_PREFIX, REVOKED_LEASE_PREFIX
+from csijournal.store import ObjectAbsent, Store, Write
+from csijournal.store.memory import MemoryStore
+from csijournal.timestamp import Timestamp
+from explorer.operations import Answer, Operation
+
+Objects = tuple[tuple[str, tuple[tuple[str, bytes], ...]], ...]
+Mutation = Callable[[Write], Write]
+
+NOW = Timestamp(1_600_000_000_000_000_000)
+"""What every clock says, always: no clock helps anybody."""
+
+DIRECTORY = layout.directory_object(layout.DEFAULT_INSTANCE_ID)
+FOREIGN_UUID = "ffffffff-0000-4000-8000-ffffffffffff"
+"""A group of another instance."""
+
+FOREIGN: dict[str, dict[str, bytes]] = {
+    layout.directory_object("other"): {layout.entry_key("n"): FOREIGN_UUID.encode()},
+    layout.group_object(FOREIGN_UUID): {
+        **layout.group_attributes("n", f"other-{FOREIGN_UUID}", Timestamp(1)),
+        "member": b"",
+    },
+    f"csi.volume.{FOREIGN_UUID}": {"csi.volname": b"n"},
+    "csi.volumes.default": {"csi.volume.n": FOREIGN_UUID.encode()},
+}
+"""What others keep in the same pool; nobody may ever touch it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group object: its request name, where it has one, and its members."""
+
+    request_name: str
+    members: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The contents as the invariants look at them."""
+
+    entries: dict[str, str]
+    groups: dict[str, Group]
+    lease_ids: frozenset[str]
+    foreign: Objects
+
+    def whole(self, request_name: str, group_uuid: str) -> bool:
+        """Whether entry and populated group object say the same."""
+        group = self.groups.get(group_uuid)
+        return (
+            self.entries.get(request_name) == group_uuid
+            and group is not None
+            and group.request_name == request_name
+        )
+
+
+class Contents:
+    """Every content that a walk has met, by number, and what operations make of it.
+
+    All work is done by a MemoryStore; each answer is then kept.  `mutation`
+    changes writes before they reach it.
+    """
+
+    def __init__(self, mutation: Mutation | None = None) -> None:
+        self._mutation = mutation
+        self._numbers: dict[Objects, int] = {}
+        self._objects: list[Objects] = []
+        self._views: list[View | None] = []
+        self._performed: dict[tuple[int, Operation], tuple[Answer, int]] = {}
+
+    def number(self, store: Store) -> int:
+        """The number of what `store` holds."""
+        names = sorted(store.object_names())
+        return self._number(
+            tuple((name, tuple(sorted((store.read_object(name) or {}).items()))) for name in names)
+        )
+
+    def load(self, number: int) -> MemoryStore:
+        """A store that holds these contents."""
+        store = MemoryStore(clock=lambda: NOW.nanoseconds)
+        for name, entries in self._objects[number]:
+            store.write(Write(name, guards=(ObjectAbsent(),), puts=dict(entries)))
+        return store
+
+    def perform(self, number: int, operation: Operation) -> tuple[Answer, int]:
+        """The answer to `operation`, and the contents after it."""
+        known = self._performed.get((number, operation))
+        if known is None:
+            known = self._performed[number, operation] = self._perform(number, operation)
+        return known
+
+    def objects(self, number: int) -> Objects:
+        """The contents themselves."""
+        return self._objects[number]
+
+    def view(self, number: int) -> View:
+        view = self._views[number]
+        if view is None:
+            view = self._views[number] = _view(self._objects[number])
+        return view
+
+    def _perform(self, number: int, operation: Operation) -> tuple[Answer, int]:
+        store = self.load(number)
+        if operation.is_write and self._mutation is not None:
+            operation = Operation.of_write(self._mutation(operation.write))
+        answer = Answer.to(operation, store)
+        return answer, self.number(store) if operation.is_write else number
+
+    def _number(self, objects: Objects) -> int:
+        number = self._numbers.setdefault(objects, len(self._objects))
+        if number == len(self._objects):
+            self._objects.append(objects)
+            self._views.append(None)
+        return number
+
+
+def _view(objects: Objects) -> View:
+    entries: dict[str, str] = {}
+    groups: dict[str, Group] = {}
+    lease_ids: set[str] = set()
+    foreign: list[tuple[str, tuple[tuple[str, bytes], ...]]] = []
+    for name, pairs in objects:
+        group_uuid = layout.uuid_of_group_object(name)
+        if name == DIRECTORY:
+            unknown = _sort_directory(pairs, entries, lease_ids)
+            if unknown:
+                foreign.append((name, unknown))
+        elif group_uuid and group_uuid != FOREIGN_UUID:
+            record = layout.parse_group(dict(pairs))
+            groups[group_uuid] = Group(
+                record.request_name or "", frozenset(record.volume_map.items())
+            )
+        else:
+            foreign.append((name, pairs))
+    return View(entries, groups, frozenset(lease_ids), tuple(foreign))
+
+
+def _sort_directory(
+    pairs: Iterable[tuple[str, bytes]], entries: dict[str, str], lease_ids: set[str]
+) -> tuple[tuple[str, bytes], ...]:
+    """Sort the directory's keys into `entries` and `lease_ids`; return the others."""
+    unknown = []
+    for key, value in pairs:
+        request_name = layout.request_name_of_entry(key)
+        if request_name is not None:
+            entries[request_name] = layout.decode(value)
+        elif key.startswith(LEASE_PREFIX):
+            lease_ids.add(key.removeprefix(REVOKED_LEASE_PREFIX).removeprefix(LEASE_PREFIX))
+        else:
+            unknown.append((key, value))
+    return tuple(unknown)

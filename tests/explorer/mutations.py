@@ -1,0 +1,274 @@
+"""Ways to spoil the journal, one at a time: each guard left out, each order turned round.
+
+The explorer must find a violation for every one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from unittest.mock import patch
+
+from csijournal import Reservation, VolumeGroupJournal, layout, settle
+from csijournal.collect import Collector
+from csijournal.errors import GuardFailed, OutcomeUnknown, StoreTimeout, StoreUnreachable
+from csijournal.layout import Lease
+from csijournal.leases import Leases, _Held
+from csijournal.records import Records, Under
+from csijournal.recover import Recoverer, Recovery
+from csijournal.store import KeyAbsent, Store, Write
+from explorer import contents
+from explorer.engine import Bounds, Space
+from explorer.operations import Operation, guard_name, kind
+from explorer.scenarios import COLLISION, ONE_LEASE_ID, PEERS, TWO, Scenario
+from explorer.walk import Finding, shortest
+
+Applied = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One spoiled journal: by what its writes become, or by what its code becomes.
+
+    `faults` is how many a schedule needs at least before it shows.
+    """
+
+    name: str
+    writes: contents.Mutation | None = None
+    code: Callable[[], AbstractContextManager[object]] = nullcontext
+    faults: int = 0
+    where: tuple[str, ...] = ()
+
+    def shortest(self) -> tuple[Scenario, Finding] | None:
+        """The shortest failing schedule of all scenarios, or of those in `where`."""
+        found: tuple[Scenario, Finding] | None = None
+        for scenario in self._scenarios():
+            steps_max = found[1].steps - 1 if found else 1000
+            with self.code():
+                space = Space(scenario, Bounds(self.faults), mutation=self.writes)
+                finding = shortest(space, steps_max=steps_max)
+            if finding is not None:
+                found = (scenario, finding)
+        return found
+
+    def _scenarios(self) -> list[Scenario]:
+        if not self.where:
+            return [*TWO, *PEERS]
+        return [each for each in (*TWO, COLLISION, ONE_LEASE_ID) if each.name in self.where]
+
+
+# Guards
+
+
+def _without(which: tuple[str, str], write: Write) -> Write:
+    if kind(Operation.of_write(write)) != which[0]:
+        return write
+    kept = tuple(guard for guard in write.guards if guard_name(guard) != which[1])
+    return replace(write, guards=kept)
+
+
+def _guard(write: str, guard: str) -> Mutation:
+    return Mutation(
+        f"{write}: without the guard “{guard}”",
+        partial(_without, (write, guard)),
+        where=_NEEDS_ONE_UUID.get(write, ()),
+    )
+
+
+_NEEDS_ONE_UUID = {"create group": (COLLISION.name,), "put lease": (ONE_LEASE_ID.name,)}
+"""What a random UUID excludes, but for one chance in 2**122, has scenarios of its own."""
+
+
+GUARDS: dict[tuple[str, str], Mutation] = {
+    which: _guard(*which)
+    for which in (
+        ("create group", "no such object"),
+        ("put entry", "entry absent"),
+        ("put entry", "lease there"),
+        ("remove group", "request name unchanged"),
+        ("remove entry", "entry unchanged"),
+        ("remove empty group", "request name absent"),
+        ("add members", "request name there"),
+        ("put lease", "lease absent"),
+        ("revoke lease", "lease unchanged"),
+    )
+}
+"""Each guard of each kind of write; a test says that there are no others."""
+
+
+# Orders and steps
+
+
+def _entry_before_group(
+    journal: VolumeGroupJournal, request_name: str, name_prefix: str
+) -> Reservation | None:
+    with journal._leases.lend() as lent:
+        under = lent.under()
+        if not journal._records.put_entry(request_name, lent.group_uuid, under):
+            lent.refused()
+            return None
+        lent.entered(under)
+        return journal._create_group(request_name, name_prefix, lent.group_uuid)
+
+
+def _no_cleanup(
+    journal: VolumeGroupJournal, request_name: str, name_prefix: str
+) -> Reservation | None:
+    with journal._leases.lend() as lent:
+        reservation = journal._create_group(request_name, name_prefix, lent.group_uuid)
+        under = lent.under()
+        if reservation is None or not journal._enter(reservation, under):
+            lent.refused()
+            return None
+        lent.entered(under)
+        return reservation
+
+
+def _entry_before_group_in_undo(
+    journal: VolumeGroupJournal, group_name: str, request_name: str
+) -> None:
+    group_uuid = layout.uuid_of_group_name(group_name)
+    journal._records.remove_entry(request_name, group_uuid)
+    journal._records.remove_group(group_uuid, request_name)
+
+
+def _look_then_revoke(recoverer: Recoverer, lease: Lease) -> None:
+    recoverer._remove_stranded(lease)
+    recoverer._records.revoke_lease(lease, recoverer._clock())
+
+
+def _forget_at_once(recoverer: Recoverer, lease: Lease) -> None:
+    if recoverer._records.revoke_lease(lease, recoverer._clock()):
+        recoverer._remove_stranded(lease)
+        recoverer._records.remove_leases([replace(lease, revoked=True).key])
+
+
+def _revoke_while_listing(recoverer: Recoverer) -> Recovery:
+    for lease in recoverer._records.leases():
+        if lease.revoked:
+            recoverer._examine_again(lease)
+        else:
+            recoverer._revoke(lease)
+    for entry, record in recoverer._entries_without_group():
+        recoverer._collect(entry, record)
+    return recoverer._done
+
+
+def _give_back_early(leases: Leases, held: _Held) -> Under:
+    del leases
+    return Under(held.lease.key, gives_back=True)
+
+
+def _over_though_uncertain(held: _Held) -> bool:
+    return not held.unused and not held.in_use
+
+
+def _lease_sent_twice(records: Records, lease: Lease, *, ended_keys: Collection[str] = ()) -> None:
+    write = Write(
+        records.directory,
+        guards=(KeyAbsent(lease.key),),
+        puts={lease.key: lease.value},
+        deletions=ended_keys,
+    )
+    records._write(write, lambda: records._directory_value(lease.key) == lease.value)
+
+
+# Unknown outcomes
+
+
+def _any_error_settles(
+    store: Store, write: Write, applied: Applied, unknown: OutcomeUnknown
+) -> None:
+    for _ in range(2):
+        try:
+            if not applied():
+                store.write(write)
+        except GuardFailed:
+            if not applied():
+                raise
+        except (OutcomeUnknown, StoreTimeout, StoreUnreachable):
+            continue
+        return
+    raise unknown
+
+
+def _unknown_is_done(store: Store, write: Write, applied: Applied, unknown: OutcomeUnknown) -> None:
+    del store, write, applied, unknown
+
+
+def _unknown_is_refused(
+    store: Store, write: Write, applied: Applied, unknown: OutcomeUnknown
+) -> None:
+    del store, applied, unknown
+    raise GuardFailed("taken for refused", object_name=write.object_name)
+
+
+def _in(owner: object, name: str, spoiled: object) -> Callable[[], AbstractContextManager[object]]:
+    return lambda: patch.object(owner, name, spoiled)
+
+
+CODE: tuple[Mutation, ...] = (
+    Mutation(
+        "reserve: entry first, group object second",
+        code=_in(VolumeGroupJournal, "_reserve_once", _entry_before_group),
+    ),
+    Mutation(
+        "undo: entry first, group object second",
+        code=_in(VolumeGroupJournal, "undo_reservation", _entry_before_group_in_undo),
+    ),
+    Mutation(
+        "reserve: group object left behind when the entry is refused",
+        code=_in(VolumeGroupJournal, "_reserve_once", _no_cleanup),
+    ),
+    Mutation(
+        "check: grace time not waited for",
+        code=_in(Collector, "_being_made", lambda *_: False),
+    ),
+    Mutation(
+        "recover: looks first and revokes second",
+        code=_in(Recoverer, "_revoke", _look_then_revoke),
+    ),
+    Mutation(
+        "recover: forgets a lease as soon as it has looked",
+        code=_in(Recoverer, "_revoke", _forget_at_once),
+    ),
+    Mutation(
+        "recover: revokes while it still lists leases",
+        code=_in(Recoverer, "run", _revoke_while_listing),
+    ),
+    Mutation(
+        "lease: given back with the first entry, not the last",
+        code=_in(Leases, "under", _give_back_early),
+    ),
+    Mutation(
+        "lease: given back though a UUID's fate is unknown",
+        code=_in(_Held, "over", property(_over_though_uncertain)),
+        faults=2,
+        where=("check | reserve",),
+    ),
+    Mutation(
+        "lease: sent again after no answer",
+        code=_in(Records, "put_lease", _lease_sent_twice),
+        faults=1,
+    ),
+    Mutation(
+        "unknown outcome: taken for done",
+        code=_in(settle, "_settle", _unknown_is_done),
+        faults=1,
+    ),
+    Mutation(
+        "unknown outcome: taken for refused",
+        code=_in(settle, "_settle", _unknown_is_refused),
+        faults=1,
+    ),
+    Mutation(
+        "unknown outcome: settled by any error of the read",
+        code=_in(settle, "_settle", _any_error_settles),
+        faults=2,
+        where=("check | reserve", "ensure | ensure"),
+    ),
+)
+
+MUTATIONS: tuple[Mutation, ...] = (*GUARDS.values(), *CODE)

@@ -1,0 +1,217 @@
+"""One call of a store as a value: what is asked, what came back, how it reads aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from csijournal import layout
+from csijournal.errors import (
+    GuardFailed,
+    OutcomeUnknown,
+    PermissionDenied,
+    StoreError,
+    StoreFull,
+    StoreTimeout,
+)
+from csijournal.store import (
+    KeyAbsent,
+    KeyEquals,
+    KeyPresent,
+    ObjectAbsent,
+    ObjectExists,
+    Store,
+    Write,
+)
+from csijournal.store.contract import Guard
+
+Value = dict[str, bytes] | int | None
+Frozen = tuple[tuple[str, bytes], ...] | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A read (`write` is None) or a write.
+
+    `keys` are those that a read asks for, `after` and `prefix` those of a page.
+    """
+
+    verb: str
+    object_name: str
+    keys: tuple[str, ...] = ()
+    after: str = ""
+    prefix: str = ""
+    guards: tuple[Guard, ...] = ()
+    puts: tuple[tuple[str, bytes], ...] = ()
+    deletions: tuple[str, ...] = ()
+    remove_object: bool = False
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        asked = (self.verb, self.object_name, self.keys, self.after, self.prefix)
+        written = (self.guards, self.puts, self.deletions, self.remove_object)
+        object.__setattr__(self, "_hash", hash((asked, written)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @classmethod
+    def of_write(cls, write: Write) -> Operation:
+        return cls(
+            "write",
+            write.object_name,
+            guards=write.guards,
+            puts=tuple(sorted(write.puts.items())),
+            deletions=tuple(sorted(write.deletions)),
+            remove_object=write.remove_object,
+        )
+
+    @property
+    def is_write(self) -> bool:
+        return self.verb == "write"
+
+    @property
+    def write(self) -> Write:
+        return Write(
+            self.object_name, self.guards, dict(self.puts), self.deletions, self.remove_object
+        )
+
+    def perform(self, store: Store) -> Value:
+        """Ask `store` for it.  Raises StoreError."""
+        match self.verb:
+            case "write":
+                store.write(self.write)
+                return None
+            case "read_keys":
+                return store.read_keys(self.object_name, self.keys)
+            case "read_page":
+                return store.read_page(self.object_name, after=self.after, prefix=self.prefix)
+            case "read_object":
+                return store.read_object(self.object_name)
+            case "modified_ns":
+                return store.modified_ns(self.object_name)
+        raise AssertionError(f"the journal never calls {self.verb}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a store said: a value, or the name of an error."""
+
+    value: Frozen = None
+    error: str = ""
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.value, self.error)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @classmethod
+    def to(cls, operation: Operation, store: Store) -> Answer:
+        try:
+            value = operation.perform(store)
+        except GuardFailed:
+            return REFUSED_BY_GUARD
+        return cls(tuple(value.items()) if isinstance(value, dict) else value)
+
+    def give(self) -> Value:
+        """Return the value or raise the error."""
+        if self.error:
+            raise _ERRORS[self.error]("the explorer said so")
+        return dict(self.value) if isinstance(self.value, tuple) else self.value
+
+
+_ERRORS: dict[str, Callable[[str], StoreError]] = {
+    error.__name__: error
+    for error in (GuardFailed, OutcomeUnknown, StoreFull, StoreTimeout, PermissionDenied)
+}
+DONE = Answer()
+REFUSED_BY_GUARD = Answer(error=GuardFailed.__name__)
+UNKNOWN = Answer(error=OutcomeUnknown.__name__)
+FULL = Answer(error=StoreFull.__name__)
+TIMED_OUT = Answer(error=StoreTimeout.__name__)
+DENIED = Answer(error=PermissionDenied.__name__)
+
+
+# Reading aloud
+
+
+def kind(operation: Operation) -> str:
+    """What the operation is for, judged by its shape alone."""
+    in_directory = layout.instance_of(operation.object_name) is not None
+    if not operation.is_write:
+        return _kind_of_read(operation, in_directory=in_directory)
+    return _kind_of_directory_write(operation) if in_directory else _kind_of_group_write(operation)
+
+
+def guards(operation: Operation) -> set[str]:
+    """Each guard of the write, in the journal's words."""
+    return {guard_name(guard) for guard in operation.guards}
+
+
+def _kind_of_read(operation: Operation, *, in_directory: bool) -> str:
+    match operation.verb:
+        case "read_page":
+            return "list leases" if operation.prefix == layout.LEASE_PREFIX else "list entries"
+        case "modified_ns":
+            return "ask the group's age"
+    if not in_directory:
+        return "read group"
+    return "read lease" if _is_lease(operation.keys[0]) else "read entry"
+
+
+def _kind_of_directory_write(operation: Operation) -> str:
+    put = [key for key, _ in operation.puts]
+    if any(_is_marker(key) for key in put):
+        return "revoke lease"
+    if any(_is_lease(key) for key in put):
+        return "put lease"
+    if put:
+        return "put entry"
+    return "remove lease" if all(map(_is_lease, operation.deletions)) else "remove entry"
+
+
+def _kind_of_group_write(operation: Operation) -> str:
+    put = [key for key, _ in operation.puts]
+    if operation.remove_object:
+        empty = any(isinstance(guard, KeyAbsent) for guard in operation.guards)
+        return "remove empty group" if empty else "remove group"
+    if operation.deletions:
+        return "remove members"
+    if put and layout.REQUEST_NAME_KEY not in put:
+        return "add members"
+    has_guard = any(isinstance(guard, ObjectAbsent) for guard in operation.guards)
+    return "create group" if has_guard else "write attributes"
+
+
+def guard_name(guard: Guard) -> str:
+    match guard:
+        case ObjectAbsent():
+            return "no such object"
+        case ObjectExists():
+            return "object there"
+        case KeyAbsent(key):
+            return f"{_key(key)} absent"
+        case KeyPresent(key):
+            return f"{_key(key)} there"
+        case KeyEquals(key):
+            return f"{_key(key)} unchanged"
+        case _:
+            return "object unchanged"
+
+
+def _key(key: str) -> str:
+    if _is_marker(key):
+        return "revocation"
+    if _is_lease(key):
+        return "lease"
+    return "request name" if key == layout.REQUEST_NAME_KEY else "entry"
+
+
+def _is_lease(key: str) -> bool:
+    return key.startswith(layout.LEASE_PREFIX)
+
+
+def _is_marker(key: str) -> bool:
+    return key.startswith(layout.REVOKED_LEASE_PREFIX)

@@ -1,0 +1,42 @@
+"""Which walks make a run: bounded for every test run, or the full ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from explorer.engine import Bounds
+from explorer.scenarios import COLLISION, ONE_LEASE_ID, PEERS, THREE, TWO, Scenario
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One walk."""
+
+    scenario: Scenario
+    bounds: Bounds
+
+    def __str__(self) -> str:
+        return f"{self.scenario.name}, {self.bounds.faults} faults"
+
+
+_LARGE = {
+    "ensure, undo | ensure",
+    "ensure, undo | ensure, undo",
+    "ensure | ensure on leases of two",
+    "reserve twice on one lease | recover",
+}
+"""Scenarios of two clients that are walked with one fault less."""
+
+_LARGE_OF_THREE = {"ensure | ensure | recover", "ensure, undo | ensure | recover"}
+
+
+def plan(*, full: bool = False) -> list[Planned]:
+    """The walks of a test run, or with `full` those with one more fault each."""
+    more = int(full)
+    pairs = [
+        *((each, more + 1 + (each.name not in _LARGE)) for each in (*TWO, *PEERS)),
+        *((each, more + (each.name not in _LARGE_OF_THREE)) for each in THREE),
+        (COLLISION, more),
+        (ONE_LEASE_ID, more),
+    ]
+    return [Planned(scenario, Bounds(faults)) for scenario, faults in pairs]

@@ -1,0 +1,31 @@
+"""The explorer finds out every way of spoiling the journal that we could think of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from explorer import report
+from explorer.engine import Bounds, Space
+from explorer.mutations import GUARDS, MUTATIONS, Mutation
+from explorer.scenarios import PEERS, THREE, TWO
+from explorer.walk import Walk
+
+CORRECTNESS = Path(__file__).parent.parent / "docs" / "correctness.md"
+
+
+def test_every_guard_that_the_journal_writes_has_its_mutation() -> None:
+    walks = [Walk(Space(scenario, Bounds())).run() for scenario in (*TWO, *THREE, *PEERS)]
+    assert set().union(*(tally.guards for tally in walks)) == set(GUARDS)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_a_spoiled_journal_is_found_out(mutation: Mutation) -> None:
+    found = mutation.shortest()
+    assert found is not None
+    report.shown.append(mutation.name)
+    row = report.mutation_row(mutation, *found)
+    assert row in CORRECTNESS.read_text(), (
+        "docs/correctness.md has another table: tools/explore.py --mutations prints this one"
+    )
