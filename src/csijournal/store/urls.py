@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from csijournal.errors import InvalidStoreURL
 from csijournal.store.contract import Store
+from csijournal.store.rados_location import KEY_VARIABLE, WORDS, RADOSLocation
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
-    """Open the store at `url`: `memory:` or `sqlite:///path/to/file`.
+    """Open the store at `url`: `memory:`, `sqlite:///path/to/file`, `rados://pool/namespace`.
 
     `sqlite:relative/path` is taken from the current folder; `?timeout=SECONDS`
-    bounds how long a SQLite store waits for other processes (30).  Without
-    `create`, a place that does not exist yet is PlaceNotFound at its first use.
+    bounds how long a SQLite store waits for other processes (30), and how long
+    a RADOS store waits for the cluster.  Without `create`, a file that does not
+    exist yet is PlaceNotFound at its first use; a pool is never made.
 
-    Raises InvalidStoreURL.
+    RADOS takes how to reach the cluster as options, all of them optional:
+    `conf`, `id` or `name`, `keyring` or `keyfile`, `mon`, `csi-config` with
+    `cluster-id`, `driver` (rbd or cephfs), `pool-id` in place of the pool.
+    The variable CSIJOURNAL_KEY may hold the key, which no URL may.
+
+    Raises InvalidStoreURL, and PlaceNotFound or PlaceUnusable for a file that
+    an option names.
     """
     parts = _split(url)
     opener = _OPENERS.get(parts.scheme)
@@ -57,13 +66,30 @@ def _open_sqlite(parts: SplitResult, create: bool) -> Store:
     return SQLiteStore(path, timeout_seconds=_seconds(options["timeout"]), create=create)
 
 
+def _open_rados(parts: SplitResult, _create: bool) -> Store:
+    from csijournal.store.rados import RADOSStore  # noqa: PLC0415 - only what is used
+
+    return RADOSStore.from_location(rados_location(parts))
+
+
+def rados_location(parts: SplitResult) -> RADOSLocation:
+    """What the URL `rados://POOL/NAMESPACE?option=value` says.  Raises InvalidStoreURL."""
+    words = _given_options(parts, WORDS)
+    for word, value in (("pool", unquote(parts.netloc)), ("namespace", unquote(parts.path[1:]))):
+        if value and words.setdefault(word, value) != value:
+            raise InvalidStoreURL(f"the store URL {parts.geturl()!r} names the {word} twice")
+    return RADOSLocation.from_words(words)
+
+
 _OPENERS: Mapping[str, Callable[[SplitResult, bool], Store]] = {
     "memory": _open_memory,
     "sqlite": _open_sqlite,
+    "rados": _open_rados,
 }
 
 
 def _split(url: str) -> SplitResult:
+    _refuse_secrets(url)
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -78,6 +104,10 @@ def _split(url: str) -> SplitResult:
 
 def _options(parts: SplitResult, defaults: Mapping[str, str]) -> dict[str, str]:
     """The options behind the question mark over their defaults."""
+    return {**defaults, **_given_options(parts, defaults)}
+
+
+def _given_options(parts: SplitResult, known: Collection[str]) -> dict[str, str]:
     try:
         given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError as error:
@@ -85,16 +115,24 @@ def _options(parts: SplitResult, defaults: Mapping[str, str]) -> dict[str, str]:
             f"the options of the store URL {parts.geturl()!r} cannot be read: {error}",
             hint="Write ?option=value&option=value",
         ) from error
-    options = dict(defaults)
-    for name, value in given:
-        if name not in defaults:
-            known = ", ".join(sorted(defaults)) or "none"
+    for name, _ in given:
+        if name not in known:
             raise InvalidStoreURL(
                 f"the store URL {parts.geturl()!r} has the unknown option {name!r}",
-                hint=f"Known for {parts.scheme}: {known}",
+                hint=f"Known for {parts.scheme}: {', '.join(sorted(known)) or 'none'}",
             )
-        options[name] = value
-    return options
+    return dict(given)
+
+
+def _refuse_secrets(url: str) -> None:
+    """Raise InvalidStoreURL, without the URL, where it may hold a key."""
+    authority = url.partition("://")[2].partition("?")[0].partition("/")[0]
+    if re.search(r"[?&]key=", url) or "@" in authority:
+        raise InvalidStoreURL(
+            "a store URL holds no key and no password: others can read it",
+            hint=f"Name the user with ?id=, and put the key into a keyring, a key file, or the"
+            f" variable {KEY_VARIABLE}",
+        )
 
 
 def _seconds(text: str) -> float:
