@@ -46,8 +46,7 @@ nothing but these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import ClassVar
 
 
@@ -288,11 +287,22 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-@contextmanager
-def naming(operation: str) -> Iterator[None]:
-    """Let errors that leave the block carry `operation`, unless they name one already."""
-    try:
-        yield
-    except CSIJournalError as error:
-        error.operation = error.operation or operation
-        raise
+class naming:  # noqa: N801 - reads as a verb, and a generator would cost more
+    """A block whose errors carry `operation`, unless they name one already."""
+
+    __slots__ = ("_operation",)
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, CSIJournalError):
+            error.operation = error.operation or self._operation

@@ -179,12 +179,12 @@ class GroupRecord:
 
 def parse_group(entries: Mapping[str, bytes]) -> GroupRecord:
     """Read a group object.  Every key but the three attributes is a member."""
-    attributes = {key: decode(entries[key]) for key in ATTRIBUTE_KEYS & entries.keys()}
+    texts = {key: decode(value) for key, value in entries.items()}
     return GroupRecord(
-        request_name=attributes.get(REQUEST_NAME_KEY),
-        group_name=attributes.get(GROUP_NAME_KEY),
-        creation_text=attributes.get(CREATION_TIME_KEY),
-        volume_map={k: decode(v) for k, v in entries.items() if k not in ATTRIBUTE_KEYS},
+        request_name=texts.pop(REQUEST_NAME_KEY, None),
+        group_name=texts.pop(GROUP_NAME_KEY, None),
+        creation_text=texts.pop(CREATION_TIME_KEY, None),
+        volume_map=texts,
     )
 
 

@@ -8,7 +8,6 @@ when it may be taken is the business of `journal` and `recover`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from csijournal import layout
@@ -63,17 +62,19 @@ class Records:
 
     def read_entry(self, request_name: str) -> str | None:
         """The UUID that the entry holds; None for no entry.  Raises CorruptEntry."""
-        entry = self.look_up(request_name)
-        if entry is None:
+        key = layout.entry_key(request_name)
+        value = self._directory_value(key)
+        if value is None:
             return None
-        if entry.group_uuid is None:
+        group_uuid = layout.parse_entry(value)
+        if group_uuid is None:
             raise CorruptEntry(
                 f"the entry of {layout.shortened(request_name)} holds"
-                f" {layout.shortened(entry.value)}, which is no group UUID",
+                f" {layout.shortened(layout.decode(value))}, which is no group UUID",
                 object_name=self.directory,
-                key=layout.entry_key(request_name),
+                key=key,
             )
-        return entry.group_uuid
+        return group_uuid
 
     def look_up(self, request_name: str) -> Entry | None:
         """The entry as it stands, UUID or not; None for no entry."""
@@ -250,9 +251,10 @@ class Records:
 
     def _directory_value(self, key: str) -> bytes | None:
         """The value of a directory key; no store can hold a key that is not text."""
-        with suppress(InvalidObjectName):
-            return (self.store.read_keys(self.directory, [key]) or {}).get(key)
-        return None
+        try:
+            return (self.store.read_keys(self.directory, (key,)) or {}).get(key)
+        except InvalidObjectName:
+            return None
 
     def _remove_object(self, group_uuid: str, guard: KeyEquals | KeyAbsent) -> bool:
         group_object = layout.group_object(group_uuid)

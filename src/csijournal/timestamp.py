@@ -16,6 +16,7 @@ from csijournal.errors import InvalidTimestamp
 NANOSECONDS = 1_000_000_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_WALL = _EPOCH.replace(tzinfo=None)
 _DAY_MINUTES = 24 * 60
 _FIRST_NS = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * NANOSECONDS
 _END_NS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * NANOSECONDS + (
@@ -67,12 +68,11 @@ class Timestamp:
         if int(minutes or 0) > 59:  # noqa: PLR2004 - minutes of an hour
             raise _not_a_time(text)
         try:
-            seconds = (datetime.fromisoformat(wall).replace(tzinfo=UTC) - _EPOCH) // timedelta(
-                seconds=1
-            )
+            since_epoch = datetime.fromisoformat(wall) - _EPOCH_WALL
         except ValueError as error:
             raise _not_a_time(text) from error
         offset = -offset if sign == "-" else offset
+        seconds = since_epoch.days * 86_400 + since_epoch.seconds
         nanoseconds = int((fraction or "").ljust(9, "0")[:9])
         return cls((seconds - offset * 60) * NANOSECONDS + nanoseconds, offset)
 

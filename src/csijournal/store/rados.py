@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from types import ModuleType
 from typing import NamedTuple, TypeGuard, TypeVar
 
@@ -252,8 +253,8 @@ class RADOSStore(Store):
 
     # Connecting
 
-    @contextmanager
-    def _using(self) -> Iterator[Connection]:
+    def _using(self) -> Connection:
+        """The connection, which stays open while a block is entered on it."""
         if os.getpid() != self._process:
             raise PlaceUnusable(
                 f"{self.place} was opened before this process was forked",
@@ -262,8 +263,7 @@ class RADOSStore(Store):
         connection = self._connection or self._connect()
         if self._closed:
             raise PlaceUnusable(f"the store on {self.place} is closed")
-        with connection.in_use():
-            yield connection
+        return connection
 
     def _connect(self) -> Connection:
         with self._connecting:
@@ -374,15 +374,16 @@ class RADOSStore(Store):
     ) -> list[Entries | None]:
         """The answers to `requests`, all of one moment; None for each where there is no object."""
         rados = import_rados()
-        with self._errors(Doing.READ, object_name):
+        try:
             with rados.ReadOpCtx() as operation:
                 answers = [request.add(ioctx, operation) for request in requests]
-                try:
-                    ioctx.operate_read_op(operation, object_name)
-                except rados.ObjectNotFound:
-                    self._require_pool(connection)
-                    return [None for _ in requests]
+                ioctx.operate_read_op(operation, object_name)
             return [_entries(answer, object_name) for answer in answers]
+        except rados.ObjectNotFound:
+            self._require_pool(connection)
+            return [None for _ in requests]
+        except (rados.Error, *_BINDING_ERRORS) as error:
+            raise translated(error, Doing.READ, self._scene, object_name) from error
 
     def _read_all_pages(self, connection: Connection, object_name: str) -> Entries | None:
         """Page until the end, and again where the object changed meanwhile."""
@@ -593,9 +594,10 @@ class _Started(NamedTuple):
     completion: Completion
 
 
-def _whole(landmark: str) -> list[_Page]:
+@lru_cache(maxsize=8)
+def _whole(landmark: str) -> tuple[_Page, _Page]:
     """What to ask for in one operation so that `_is_whole` can judge the answer."""
-    return [_Page(""), _Page(landmark)]
+    return _Page(""), _Page(landmark)
 
 
 def _is_whole(pages: Sequence[Entries | None], landmark: str) -> bool:

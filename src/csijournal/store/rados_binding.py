@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from functools import cache
 from types import ModuleType
 from typing import Protocol
 
@@ -88,6 +89,7 @@ class Cluster(Protocol):
     def pool_reverse_lookup(self, pool_id: int) -> str | None: ...
 
 
+@cache
 def import_rados() -> ModuleType:
     """The binding.  Raises PlaceUnusable with advice where it is missing or too old."""
     try:

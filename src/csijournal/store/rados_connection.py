@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from csijournal.errors import PlaceUnusable
 from csijournal.store.rados_binding import Cluster, Completion, Ioctx
@@ -25,23 +25,29 @@ class Connection:
         self.ioctx = ioctx
         self.reads_under_way: set[Completion] = set()
         self._process = os.getpid()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._users = 0
+        self._unused = threading.Event()
         self._closed = False
 
-    @contextmanager
-    def in_use(self) -> Iterator[None]:
+    def __enter__(self) -> Self:
         """Keep the connection open during the block.  Raises PlaceUnusable once it is closed."""
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise PlaceUnusable("the connection to Ceph is closed")
             self._users += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._users -= 1
-                self._changed.notify_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._closed and not self._users:
+                self._unused.set()
 
     def close(self, patience_seconds: float | None = None) -> None:
         """Shut down when no call is under way any more.
@@ -52,12 +58,14 @@ class Connection:
         """
         if os.getpid() != self._process:
             return
-        with self._changed:
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
-            if not self._changed.wait_for(lambda: not self._users, patience_seconds):
-                return
+            if not self._users:
+                self._unused.set()
+        if not self._unused.wait(patience_seconds):
+            return
         deadline = None if patience_seconds is None else time.monotonic() + patience_seconds
         for completion in self.reads_under_way:
             if not _completed(completion, deadline):

@@ -73,11 +73,24 @@ class Login:
         cluster.conf_parse_env()
         for option, value in self._settings().items():
             cluster.conf_set(option, value)
+        self._notice_within_the_timeout(cluster)
         if not (has_file or cluster.conf_get("mon_host")):
             raise PlaceNotFound(
                 "there is no Ceph configuration where librados looks for it",
                 hint="Name the file (conf) or the monitors (mon), or set CEPH_CONF",
             )
+
+    def _notice_within_the_timeout(self, cluster: Cluster) -> None:
+        """Let librados ask for news of an OSD before it gives up an operation.
+
+        It asks once an operation is older than `objecter_timeout`, 10 s.  If none
+        gets so old, a client may never learn that its OSD was restarted.
+        """
+        if not self.timeout_seconds:
+            return
+        for option, share in (("objecter_timeout", 0.5), ("objecter_tick_interval", 0.2)):
+            usual = float(cluster.conf_get(option) or self.timeout_seconds)
+            cluster.conf_set(option, str(min(usual, share * self.timeout_seconds)))
 
     def _settings(self) -> dict[str, str]:
         # librados counts whole seconds here; 0 is no limit, so nothing is rounded down to it.

@@ -228,7 +228,7 @@ class SQLiteStore(Store):
             connection.execute("DELETE FROM entries WHERE object_id = ?", (object_id,))
             connection.execute("DELETE FROM objects WHERE id = ?", (object_id,))
             return
-        changed = (self._clock(), random.getrandbits(62))  # noqa: S311 - no secret
+        changed = (self._clock(), random.getrandbits(62))
         if object_id is not None:
             connection.execute(
                 "UPDATE objects SET modified_ns = ?, version = ? WHERE id = ?",
