@@ -22,11 +22,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from csijournal.errors import InvalidArchive
+from csijournal.errors import InvalidArchive, InvalidInput
 from csijournal.store.contract import check_name
 from csijournal.timestamp import Timestamp
 
 FORMAT = 1
+
+_END = b'{"lines": '
+_MISREAD = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What comes of reading a line that is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,12 @@ class Record:
 
     @classmethod
     def from_line(cls, line: str) -> Record:
-        """Read a line of the file.  Raises ValueError, TypeError or LookupError."""
+        """Read a line of the file.  Raises InvalidInput, or what else comes of another text."""
         fields = json.loads(line)
-        name, keys = check_name(fields["object"]), fields["keys"]
+        name, keys = fields["object"], fields["keys"]
+        if not isinstance(name, str):
+            raise TypeError(name)
+        check_name(name)
         if keys is not None:
             keys = {check_name(key, name): _decoded(value) for key, value in keys.items()}
         return cls(name, keys, fields.get("whole", False) is True)
@@ -87,8 +94,7 @@ class ArchiveWriter:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
-            end = {"lines": self._lines, "sha256": self._hash.hexdigest()}
-            self._stream.write(json.dumps(end).encode() + b"\n")
+            self._stream.write(_end_line(self._lines, self._hash.hexdigest()))
             self._stream.flush()
 
     def _write_line(self, line: str) -> None:
@@ -109,8 +115,9 @@ def check_archive(path: Path) -> str:
         for line in file:
             if ended:
                 raise _broken(path, f"line {lines + 2} comes after its end")
-            if line.startswith(b'{"lines": ') and lines:
-                _check_end(path, line, lines, digest.hexdigest())
+            if line.startswith(_END) and lines:
+                if line != _end_line(lines, digest.hexdigest()):
+                    raise _broken(path, "its contents do not match its checksum")
                 ended = True
                 continue
             kind = kind or _check_header(path, line)
@@ -128,16 +135,18 @@ def read_archive(path: Path) -> Iterator[Record]:
     with path.open("rb") as file:
         next(file)
         for line in file:
-            if line.startswith(b'{"lines": '):
+            if line.startswith(_END):
                 return
             yield Record.from_line(line.decode())
 
 
 def _check_header(path: Path, line: bytes) -> str:
     try:
-        header = json.loads(line)
-        kind, form = str(header["csijournal"]), header["format"]
-    except (ValueError, TypeError, LookupError) as error:
+        header = json.loads(line.decode())
+        kind, form = header["csijournal"], header["format"]
+        if not (isinstance(kind, str) and kind):
+            raise TypeError(kind)
+    except _MISREAD as error:
         raise _broken(path, "its first line is not the header of one") from error
     if form != FORMAT:
         raise InvalidArchive(
@@ -150,18 +159,12 @@ def _check_header(path: Path, line: bytes) -> str:
 def _check_record(path: Path, number: int, line: bytes) -> None:
     try:
         Record.from_line(line.decode())
-    except (ValueError, TypeError, LookupError, AttributeError, InvalidArchive) as error:
+    except (*_MISREAD, InvalidInput) as error:
         raise _broken(path, f"line {number} is not a record") from error
 
 
-def _check_end(path: Path, line: bytes, lines: int, digest: str) -> None:
-    try:
-        end = json.loads(line)
-        told = (end["lines"], end["sha256"])
-    except (ValueError, TypeError, LookupError) as error:
-        raise _broken(path, "its last line is not a checksum") from error
-    if told != (lines, digest):
-        raise _broken(path, "its contents do not match its checksum")
+def _end_line(lines: int, digest: str) -> bytes:
+    return json.dumps({"lines": lines, "sha256": digest}).encode() + b"\n"
 
 
 def _broken(path: Path, why: str) -> InvalidArchive:

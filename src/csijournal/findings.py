@@ -120,8 +120,8 @@ _TEXTS: Mapping[Kind, tuple[str, str]] = {
             ' Ceph-CSI fails with "internal state inconsistent, omap names mismatch".'
         ),
         (
-            "Where the other name's own entry is right, repair removes this entry. Otherwise decide"
-            " whose the group is: attach or drop."
+            "Where the other name's own entry is right, repair removes this entry, and the group if"
+            " it has no members. Otherwise decide whose the group is: attach or drop."
         ),
     ),
     Kind.SHARED_UUID: (
@@ -141,8 +141,8 @@ _TEXTS: Mapping[Kind, tuple[str, str]] = {
     ),
     Kind.STALE_LEASE: (
         (
-            "A client wrote down UUIDs that it was going to use and never gave them back: it died, or"
-            " lost its connection."
+            "A client wrote down UUIDs that it was going to use and never gave them back: it died,"
+            " or lost its connection."
         ),
         "recover, or repair, revokes the lease and removes what it stranded.",
     ),
@@ -226,7 +226,7 @@ class Finding:
                 automatic=fields["automatic"] is True,
                 commands=tuple(tuple(map(_text, words)) for words in fields["commands"]),
             )
-        except (ValueError, TypeError, LookupError) as error:
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
             raise InvalidInput(
                 f"this is not a finding: {line.strip()[:80]!r}",
                 hint="Give the output of `csijournal verify -o json`",

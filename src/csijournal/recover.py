@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from csijournal import layout
 from csijournal.collect import Collector
 from csijournal.errors import InvalidInput, JournalDamaged, ReservationPending
 from csijournal.layout import GroupRecord, Lease
@@ -32,7 +33,8 @@ class Recovery:
     """What recover did; with `dry_run`, what it would have done.
 
     `pending` counts entries whose groups may still be in the making, and
-    `damaged` those that only verify can tell apart; both were left alone.
+    `damaged` entries and groups that contradict themselves or each other; both
+    were left alone.
     """
 
     leases_revoked: list[str] = field(default_factory=list)
@@ -101,12 +103,14 @@ class Recoverer:
                 self._remove_group(group_uuid, record.request_name or "")
 
     def _remove_group(self, group_uuid: str, request_name: str) -> None:
+        """Remove it, if its name is one that reserve writes and a guard can tell."""
         try:
-            if self._dry_run or self._records.remove_group(group_uuid, request_name):
-                self._done.groups_removed.append(group_uuid)
+            layout.require_request_name(request_name)
         except InvalidInput:
-            # Its name is none that reserve writes, nor one that a guard can tell.
             self._done.damaged += 1
+            return
+        if self._dry_run or self._records.remove_group(group_uuid, request_name):
+            self._done.groups_removed.append(group_uuid)
 
     def _is_stranded(self, group_uuid: str, record: GroupRecord) -> bool:
         """Whether it is a group as reserve makes it, and its name points elsewhere.

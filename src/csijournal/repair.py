@@ -20,7 +20,15 @@ from csijournal.findings import Finding, Kind
 from csijournal.journal import GRACE_SECONDS
 from csijournal.layout import GroupRecord, Lease
 from csijournal.records import Records
-from csijournal.store.contract import KeyEquals, ObjectState, Store, Unchanged, Write
+from csijournal.store.contract import (
+    Guard,
+    KeyAbsent,
+    KeyEquals,
+    ObjectState,
+    Store,
+    Unchanged,
+    Write,
+)
 from csijournal.timestamp import NANOSECONDS, Timestamp
 from csijournal.verify import kind_without_entry
 
@@ -76,11 +84,17 @@ def carry_out(store: Store, plan: Plan) -> Outcome:
                 store.write(step.write)
                 continue
         except GuardFailed:
-            pass
+            if _is_removed(store, step.write):
+                continue
         except OutcomeUnknown as error:
             return Outcome(plan, done, f"{error.message}; run the same command again")
         return Outcome(plan, done, "it has changed since the plan was made")
     return Outcome(plan, len(plan.steps))
+
+
+def _is_removed(store: Store, write: Write) -> bool:
+    """Whether an object that `write` is to remove is gone, by another plan or at its first try."""
+    return write.remove_object and store.modified_ns(write.object_name) is None
 
 
 class Repairer:
@@ -119,8 +133,9 @@ class Repairer:
 
     def _dangling_entry(self, finding: Finding) -> Iterator[Step]:
         records, name, group_uuid = self._entry_of(finding)
-        if records.points_at(name, group_uuid) and records.read_group(group_uuid) is None:
-            yield _remove_entry(records, name, group_uuid)
+        gone = _is_gone(records, group_uuid)
+        if records.points_at(name, group_uuid) and gone():
+            yield _remove_entry(records, name, group_uuid, gone)
 
     def _unpopulated_group(self, finding: Finding) -> Iterator[Step]:
         records, name, group_uuid = self._entry_of(finding)
@@ -132,30 +147,27 @@ class Repairer:
             if record.populated or record.volume_map or not self._is_old(state, record):
                 return
             yield remove_group_step(group_uuid, state, record)
-        yield _remove_entry(records, name, group_uuid)
+        yield _remove_entry(records, name, group_uuid, _is_gone(records, group_uuid))
 
     def _without_entry(self, finding: Finding) -> Iterator[Step]:
-        group_uuid = layout.require_uuid(finding.group_uuid)
-        state = self._store.read_state(layout.group_object(group_uuid))
-        if state is None:
-            return
-        step = self._remove_unentered(group_uuid, state, finding.kind)
-        if step is not None and self._is_old(state, layout.parse_group(state.entries)):
-            yield step
+        return self._unentered_and_old(layout.require_uuid(finding.group_uuid), finding.kind)
 
     def _mismatch(self, finding: Finding) -> Iterator[Step]:
         records, name, group_uuid = self._entry_of(finding)
 
         def still() -> bool:
             record = records.read_group(group_uuid)
-            owner = record.request_name if record else None
+            if record is None:
+                return True
+            owner = record.request_name
             return owner not in {None, name} and records.is_right(owner or "")
 
         if records.points_at(name, group_uuid) and still():
             yield _remove_entry(records, name, group_uuid, still)
+            yield from self._unentered_and_old(group_uuid, Kind.ORPHAN_GROUP)
 
     def _stale_lease(self, finding: Finding) -> Iterator[Step]:
-        records = Records(self._store, finding.instance_id)
+        records = Records(self._store, finding.instance_id, found=True)
         for lease in records.leases():
             if lease.key != finding.key or not self._is_past(lease.since.nanoseconds):
                 continue
@@ -176,6 +188,14 @@ class Repairer:
                 step = self._remove_unentered(group_uuid, state, Kind.ORPHAN_GROUP)
                 yield from [step] if step else []
 
+    def _unentered_and_old(self, group_uuid: str, kind: Kind) -> Iterator[Step]:
+        state = self._store.read_state(layout.group_object(group_uuid))
+        if state is None:
+            return
+        step = self._remove_unentered(group_uuid, state, kind)
+        if step is not None and self._is_old(state, layout.parse_group(state.entries)):
+            yield step
+
     def _remove_unentered(self, group_uuid: str, state: ObjectState, kind: Kind) -> Step | None:
         record = layout.parse_group(state.entries)
         step = remove_group_step(
@@ -188,22 +208,20 @@ class Repairer:
     def _entry_of(self, finding: Finding) -> tuple[Records, str, str]:
         if finding.request_name is None:
             raise InvalidInput(f"a {finding.kind} finding must name its request name")
-        records = Records(self._store, finding.instance_id)
+        records = Records(self._store, finding.instance_id, found=True)
         return records, finding.request_name, layout.require_uuid(finding.group_uuid)
 
     def unentered(self, group_uuid: str, record: GroupRecord) -> bool:
         """Whether no instance's entry of the group's name points at the group."""
         name = record.request_name
         return name is None or not any(
-            Records(self._store, instance_id).points_at(name, group_uuid)
+            Records(self._store, instance_id, found=True).points_at(name, group_uuid)
             for instance_id in self._instances
         )
 
     @cached_property
     def _instances(self) -> list[str]:
-        """Every instance of the place.  Lists its objects, once."""
-        names = self._store.object_names(layout.DIRECTORY_PREFIX)
-        return [i for name in names if (i := layout.instance_of(name)) is not None]
+        return instances_of(self._store)
 
     def _is_old(self, state: ObjectState, record: GroupRecord) -> bool:
         created = record.creation_time
@@ -221,9 +239,28 @@ def _forget_lease(records: Records, lease: Lease) -> Step:
     )
 
 
-def _remove_entry(
-    records: Records, request_name: str, group_uuid: str, recheck: Recheck = lambda: True
-) -> Step:
+def still_holds(key: str, value: bytes | None) -> Guard | None:
+    """The guard that a key still has this value; None where no guard can tell."""
+    if value is None:
+        return KeyAbsent(key)
+    try:
+        return KeyEquals(key, value) if value.decode() else None
+    except UnicodeDecodeError:
+        return None
+
+
+def instances_of(store: Store) -> list[str]:
+    """Every instance that has a directory in the place.  Lists its objects."""
+    names = store.object_names(layout.DIRECTORY_PREFIX)
+    return [i for name in names if (i := layout.instance_of(name)) is not None]
+
+
+def _is_gone(records: Records, group_uuid: str) -> Recheck:
+    """That the group object is not there, or not any more."""
+    return lambda: records.read_group(group_uuid) is None
+
+
+def _remove_entry(records: Records, request_name: str, group_uuid: str, recheck: Recheck) -> Step:
     key = layout.entry_key(request_name)
     return Step(
         f"remove the entry {layout.shortened(request_name)} -> {group_uuid}",

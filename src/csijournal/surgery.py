@@ -13,8 +13,15 @@ from csijournal.errors import Conflict, GroupNotFound, InvalidRequestName, Reser
 from csijournal.layout import GROUP_NAME_KEY, REQUEST_NAME_KEY
 from csijournal.model import Entry
 from csijournal.records import Records
-from csijournal.repair import Plan, Repairer, Step, remove_group_step
-from csijournal.store.contract import Guard, KeyAbsent, KeyEquals, ObjectState, Unchanged, Write
+from csijournal.repair import (
+    Plan,
+    Repairer,
+    Step,
+    instances_of,
+    remove_group_step,
+    still_holds,
+)
+from csijournal.store.contract import Guard, KeyAbsent, ObjectState, Unchanged, Write
 
 
 def plan_attach(records: Records, group_uuid: str, request_name: str = "") -> Plan | None:
@@ -48,20 +55,20 @@ def plan_drop_entry(records: Records, request_name: str) -> Plan:
 
     Raises ReservationNotFound.
     """
-    entry = records.look_up(request_name)
+    key = layout.entry_key(request_name)
+    entry, guard = _look_up(records, request_name)
     if entry is None:
         raise ReservationNotFound(
             f"there is no entry {layout.shortened(request_name)}",
             object_name=records.directory,
-            key=layout.entry_key(request_name),
+            key=key,
         )
-    key = layout.entry_key(request_name)
     sentence = (
         f"remove the entry {layout.shortened(request_name)} -> {layout.shortened(entry.value)}"
     )
     if records.is_right(request_name):
         sentence += "; its group stays, with nothing that points at it"
-    write = Write(records.directory, guards=(_unchanged(records, entry),), deletions=(key,))
+    write = Write(records.directory, guards=(guard,), deletions=(key,))
     return Plan(f"drop the entry {layout.shortened(request_name)}", (Step(sentence, write),))
 
 
@@ -91,9 +98,9 @@ def _name_group(
     records: Records, group_uuid: str, state: ObjectState, request_name: str
 ) -> Iterator[Step]:
     record = layout.parse_group(state.entries)
+    _require_unowned(records, group_uuid, record.request_name, request_name)
     puts: dict[str, bytes] = {}
     if record.request_name != request_name:
-        _require_unowned(records, group_uuid, record.request_name)
         puts[REQUEST_NAME_KEY] = layout.encode(request_name)
     if not (record.group_name or "").endswith(group_uuid):
         puts[GROUP_NAME_KEY] = layout.encode(layout.make_group_name("", group_uuid))
@@ -105,13 +112,24 @@ def _name_group(
         )
 
 
-def _require_unowned(records: Records, group_uuid: str, owner: str | None) -> None:
-    if owner and records.points_at(owner, group_uuid):
-        raise Conflict(
-            f"the group belongs to {layout.shortened(owner)}, whose entry points at it",
-            object_name=layout.group_object(group_uuid),
-            hint=f"If that is wrong, drop that entry first: csijournal drop --entry {owner!r}",
-        )
+def _require_unowned(
+    records: Records, group_uuid: str, owner: str | None, request_name: str
+) -> None:
+    """No entry but that of `request_name` here may point at the group in its own name."""
+    if owner is None:
+        return
+    for instance_id in instances_of(records.store):
+        other = Records(records.store, instance_id, found=True)
+        ours = other.directory == records.directory
+        if not (ours and owner == request_name) and other.points_at(owner, group_uuid):
+            where = "" if ours else f" of the instance {layout.shortened(instance_id)}"
+            option = "" if ours else f" --instance {instance_id!r}"
+            raise Conflict(
+                f"the group belongs to {layout.shortened(owner)}{where}, whose entry points at it",
+                object_name=layout.group_object(group_uuid),
+                hint="If that is wrong, drop that entry first:"
+                f" csijournal drop --entry {owner!r}{option}",
+            )
 
 
 def _enter_group(records: Records, group_uuid: str, request_name: str) -> Iterator[Step]:
@@ -136,13 +154,14 @@ def _enter_group(records: Records, group_uuid: str, request_name: str) -> Iterat
         )
 
 
-def _unchanged(records: Records, entry: Entry) -> Guard:
-    """A guard that the entry still holds what it does, be that no text at all."""
-    value = layout.encode(entry.value)
-    try:
-        if value.decode():
-            return KeyEquals(layout.entry_key(entry.request_name), value)
-    except UnicodeDecodeError:
-        pass
+def _look_up(records: Records, request_name: str) -> tuple[Entry | None, Guard]:
+    """The entry, and a guard that it still holds what it does, be that no text at all."""
+    key = layout.entry_key(request_name)
+    entry = records.look_up(request_name)
+    guard = still_holds(key, layout.encode(entry.value) if entry else None)
+    if guard is not None:
+        return entry, guard
     state = records.store.read_state(records.directory)
-    return Unchanged(state.version if state else 0)
+    if state is None or key not in state.entries:
+        return None, KeyAbsent(key)
+    return records.as_entry(key, state.entries[key]), Unchanged(state.version)

@@ -9,20 +9,17 @@ write to what it saw: something different is overwritten only when told to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from csijournal import layout
 from csijournal.archive import Record, read_archive
 from csijournal.records import Records
-from csijournal.repair import Plan, Step
+from csijournal.repair import Plan, Step, still_holds
 from csijournal.store.contract import (
     Guard,
-    KeyAbsent,
-    KeyEquals,
     ObjectAbsent,
-    ObjectExists,
     Store,
     Unchanged,
     Write,
@@ -58,7 +55,7 @@ def export_all(store: Store) -> Iterator[Record]:
             groups.append(name)
     for name in sorted(directories):
         yield Record(name, {})
-        for page in Records(store, layout.instance_of(name) or "").directory_pages():
+        for page in Records(store, layout.instance_of(name) or "", found=True).directory_pages():
             yield Record(name, page)
     yield from _groups(store, iter(sorted(groups)))
 
@@ -73,6 +70,7 @@ def _groups(store: Store, names: Iterator[str]) -> Iterator[Record]:
 class Difference:
     """One record of an archive that the place does not agree with.
 
+    `number` tells one record from the other in the order in which restore goes.
     `overwrites` says that something different lies there; `plan` makes it as
     the archive says.
     """
@@ -80,6 +78,7 @@ class Difference:
     record: Record
     overwrites: bool
     plan: Plan
+    number: int = 0
 
 
 def differences(store: Store, archive: Path) -> Iterator[Difference]:
@@ -87,12 +86,14 @@ def differences(store: Store, archive: Path) -> Iterator[Difference]:
 
     The archive must have passed check_archive.  Memory does not grow with it.
     """
+    number = 0
     for directories in (False, True):
         for record in read_archive(archive):
             if (layout.instance_of(record.object_name) is not None) is directories:
+                number += 1
                 found = _compare_whole(store, record) if record.whole else _compare(store, record)
                 if found is not None:
-                    yield found
+                    yield replace(found, number=number)
 
 
 def _compare_whole(store: Store, record: Record) -> Difference | None:
@@ -120,8 +121,8 @@ def _compare_whole(store: Store, record: Record) -> Difference | None:
 
 def _compare(store: Store, record: Record) -> Difference | None:
     keys = record.keys or {}
-    found = store.read_keys(record.object_name, list(keys))
-    if found is None and not any(value is not None for value in keys.values()):
+    found, guards = _look(store, record.object_name, keys)
+    if found is None and not keys:
         write = Write(record.object_name, guards=(ObjectAbsent(),))
         return _difference(record, write, "create the object", overwrites=False)
     present = found or {}
@@ -130,7 +131,7 @@ def _compare(store: Store, record: Record) -> Difference | None:
         return None
     write = Write(
         record.object_name,
-        guards=_still(store, record.object_name, {key: present.get(key) for key in changed}),
+        guards=guards or tuple(filter(None, (still_holds(k, present.get(k)) for k in changed))),
         puts={key: value for key, value in changed.items() if value is not None},
         deletions=[key for key, value in changed.items() if value is None],
     )
@@ -142,18 +143,15 @@ def _compare(store: Store, record: Record) -> Difference | None:
     )
 
 
-def _still(store: Store, object_name: str, values: Mapping[str, bytes | None]) -> tuple[Guard, ...]:
-    """Guards that the keys still hold these values."""
-    try:
-        if all(value is None or value.decode() for value in values.values()):
-            return tuple(
-                KeyAbsent(key) if value is None else KeyEquals(key, value)
-                for key, value in values.items()
-            )
-    except UnicodeDecodeError:
-        pass
+def _look(
+    store: Store, object_name: str, keys: Collection[str]
+) -> tuple[Mapping[str, bytes] | None, tuple[Guard, ...]]:
+    """Those of `keys` that are there, and the guard needed where no guard of a key can tell."""
+    found = store.read_keys(object_name, keys)
+    if all(still_holds(key, value) for key, value in (found or {}).items()):
+        return found, ()
     state = store.read_state(object_name)
-    return (Unchanged(state.version),) if state else (ObjectExists(),)
+    return (state.entries, (Unchanged(state.version),)) if state else (None, ())
 
 
 def _difference(record: Record, write: Write, what: str, *, overwrites: bool) -> Difference:

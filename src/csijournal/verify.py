@@ -46,6 +46,7 @@ class Summary:
     leases: int = 0
     in_the_making: int = 0
     objects_listed: int = 0
+    group_objects: int = 0
     kinds: Counter[Kind] = field(default_factory=Counter)
     ages_days: Counter[int] = field(default_factory=Counter)
     sizes: Counter[int] = field(default_factory=Counter)
@@ -91,7 +92,7 @@ class Verifier:
         instances = self._list_objects() if self._deep else {self._instance_id}
         self.summary.instances = sorted(instances)
         for instance_id in self.summary.instances:
-            yield from self._walk(Records(self._store, instance_id), instance_id)
+            yield from self._walk(self._records(instance_id), instance_id)
         if self._deep:
             yield from self._without_entry()
 
@@ -171,8 +172,10 @@ class Verifier:
             yield from self._without_group(records, instance_id, entry, group_uuid, record)
         elif record.request_name != entry.request_name:
             if records.points_at(entry.request_name, group_uuid):
-                self._count(record)
-                yield self._mismatch(records, instance_id, entry, group_uuid, record)
+                finding = self._mismatch(records, instance_id, entry, group_uuid, record)
+                if finding.kind is not Kind.SHARED_UUID:  # else counted with its own entry
+                    self._count(record)
+                yield finding
         else:
             self._count(record)
             yield from _attributes(instance_id, group_uuid, record)
@@ -193,8 +196,7 @@ class Verifier:
         elif record.volume_map:
             kind, automatic = Kind.NAMELESS_GROUP, False
             found = f"no csi.volname, {len(record.volume_map)} members"
-        elif not self._is_old(records.modified_ns(group_uuid, record)):
-            self.summary.in_the_making += 1
+        elif not self._is_left(records, group_uuid, record):
             return
         else:
             kind, found, automatic = Kind.UNPOPULATED_GROUP, "no csi.volname, no members", True
@@ -245,6 +247,7 @@ class Verifier:
             if instance_id is not None:
                 instances.add(instance_id)
             elif group_uuid is not None:
+                self.summary.group_objects += 1
                 self._pointed_at[_packed(group_uuid)] = False
         return instances
 
@@ -272,7 +275,7 @@ class Verifier:
 
     def _other_instance(self, records: Records, entry: Entry, group_uuid: str) -> str | None:
         for instance_id in self.summary.instances:
-            other = Records(self._store, instance_id)
+            other = self._records(instance_id)
             if other.directory != records.directory and other.points_at(
                 entry.request_name, group_uuid
             ):
@@ -280,7 +283,7 @@ class Verifier:
         return None
 
     def _without_entry(self) -> Iterator[Finding]:
-        records = Records(self._store, self._instance_id)
+        records = self._records(self._instance_id)
         uuids = (_unpacked(packed) for packed, seen in self._pointed_at.items() if not seen)
         for group_uuid, record in records.read_groups(uuids):
             if record is not None:
@@ -291,8 +294,7 @@ class Verifier:
     ) -> Iterator[Finding]:
         if record.request_name is not None and self._is_entered(record.request_name, group_uuid):
             return
-        if not self._is_old(records.modified_ns(group_uuid, record)):
-            self.summary.in_the_making += 1
+        if not self._is_left(records, group_uuid, record):
             return
         kind = kind_without_entry(record)
         detached = kind is Kind.DETACHED_GROUP
@@ -309,11 +311,23 @@ class Verifier:
     def _is_entered(self, request_name: str, group_uuid: str) -> bool:
         """Whether the group got its entry since the directories were walked."""
         return any(
-            Records(self._store, instance_id).points_at(request_name, group_uuid)
+            self._records(instance_id).points_at(request_name, group_uuid)
             for instance_id in self.summary.instances
         )
 
     # Bookkeeping
+
+    def _records(self, instance_id: str) -> Records:
+        return Records(self._store, instance_id, found=instance_id != self._instance_id)
+
+    def _is_left(self, records: Records, group_uuid: str, record: GroupRecord) -> bool:
+        """Whether the group is still there and too old to be in the making; counts the others."""
+        modified_ns = records.modified_ns(group_uuid, record)
+        if modified_ns is None:
+            return False
+        old = self._is_old(modified_ns)
+        self.summary.in_the_making += not old
+        return old
 
     def _is_old(self, moment_ns: int) -> bool:
         return self._now_ns - moment_ns >= self._grace_ns
@@ -393,7 +407,8 @@ def _attributes(instance_id: str, group_uuid: str, record: GroupRecord) -> Itera
 
 
 def _attach_or_drop(request_name: str, group_uuid: str) -> tuple[tuple[str, ...], ...]:
-    return (("attach", group_uuid, request_name), ("drop", "--entry", request_name))
+    dashes = ("--",) if request_name.startswith("-") else ()
+    return (("attach", group_uuid, *dashes, request_name), ("drop", "--entry", request_name))
 
 
 def _packed(group_uuid: str) -> bytes:

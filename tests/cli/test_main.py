@@ -90,9 +90,9 @@ def test_the_version_is_told(cli: CLI) -> None:
 
 def test_the_shell_can_complete_commands(cli: CLI) -> None:
     assert "complete" in cli(environment={"_CSIJOURNAL_COMPLETE": "bash_source"}).out
-    words = {"COMP_WORDS": "csijournal re", "COMP_CWORD": "1"}
+    words = {"COMP_WORDS": "csijournal res", "COMP_CWORD": "1"}
     said = cli(environment={"_CSIJOURNAL_COMPLETE": "bash_complete", **words}).lines
-    assert said == ["plain,reserve", "plain,remove"]
+    assert said == ["plain,reserve", "plain,restore"]
 
 
 # Options

@@ -174,7 +174,7 @@ class Wreck:
     def expect_unentered(
         self, kind: Kind, group_uuid: str, request_name: str | None = None, *, hidden: bool = False
     ) -> None:
-        """A finding about a group that nothing points at; `hidden` before a first repair."""
+        """A finding about a group that nothing points at; `hidden` until a repair."""
         automatic = kind is not Kind.DETACHED_GROUP
         self.expect(
             kind,
@@ -372,14 +372,14 @@ def young_revived_group(wreck: Wreck) -> None:
 
 
 def entry_of_another_names_leftover(wreck: Wreck) -> None:
-    """Once the wrong entry is gone, the leftover is an orphan, which goes too."""
+    """Once the wrong entry is gone, nothing points at the leftover, which goes too."""
     name, owner, group_uuid = wreck.name(), wreck.name(), wreck.uuid()
     wreck.healthy(owner)
     wreck.entry(name, group_uuid)
     wreck.group(group_uuid, owner)
     wreck.expect(Kind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
     wreck.loses_entry(name)
-    wreck.expect_unentered(Kind.ORPHAN_GROUP, group_uuid, owner, hidden=True)
+    wreck.goes(group_uuid)
 
 
 def entry_of_another_names_leftover_with_members(wreck: Wreck) -> None:
@@ -491,9 +491,7 @@ def _expect_attribute(wreck: Wreck, kind: Kind, group_uuid: str, name: str, key:
 def invalid_request_names(wreck: Wreck) -> None:
     for name in (f"\x01{wreck.name()}", wreck.name() + "x" * 128):
         group_uuid = wreck.healthy(name)
-        wreck.expect(
-            Kind.INVALID_REQUEST_NAME, group_uuid, request_name=name, in_directory=True
-        )
+        wreck.expect(Kind.INVALID_REQUEST_NAME, group_uuid, request_name=name, in_directory=True)
 
 
 def invalid_request_name_that_dangles(wreck: Wreck) -> None:

@@ -11,7 +11,7 @@ from support.killing import When
 from support.wrapping import Call, WrappingStore
 
 
-class Died(BaseException):  # noqa: N818
+class Died(BaseException):
     """The client is gone: nothing of it may run any more."""
 
 

@@ -32,16 +32,6 @@ def mend(
     return outcomes
 
 
-def mend_wholly(
-    store: Store, *, clock: Clock = Timestamp.now, grace_seconds: float = GRACE_SECONDS
-) -> None:
-    """Repair until it finds nothing more to do."""
-    for _ in range(3):
-        if not mend(store, clock=clock, grace_seconds=grace_seconds):
-            return
-    raise AssertionError("repair finds ever more to do")
-
-
 def plans_for(
     store: Store, *, clock: Clock = Timestamp.now, grace_seconds: float = GRACE_SECONDS
 ) -> list[Plan]:

@@ -19,6 +19,13 @@ COMMANDS = {
     "remove": "Remove members from a group.",
     "show": "Print a group, found by any of its names; change nothing.",
     "list": "List the reservations by request name.",
+    "verify": "Look for everything that can be wrong; change nothing.",
+    "repair": "Mend what verify finds: say how, and with --apply do it.",
+    "attach": "Make a group and a request name each other's again.",
+    "drop": "Remove one entry, or one group that no entry points at.",
+    "recover": "Finish or roll back what clients left when they died.",
+    "export": "Write a journal to FILE, or to standard output.",
+    "restore": "Put back what an export or a backup holds.",
 }
 """Every command and its line in the help.
 

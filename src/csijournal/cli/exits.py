@@ -16,7 +16,7 @@ READER_GONE = 141
 
 _OWN = {
     OK: "done",
-    FINDINGS: "verify found something",
+    FINDINGS: "verify found errors, or repair left some",
     BUG: "a bug in csijournal: please report it",
     OUTPUT_LOST: "the output could not be written; changes that were asked for have been made",
     INTERRUPTED: "interrupted; a change under way may have been made",

@@ -138,7 +138,7 @@ def common_options() -> list[click.Parameter]:
     output = click.Option(
         ("-o", "--output"),
         type=click.Choice(["table", "json"]),
-        help="Answers for people, or as JSON: one object, or one a line for list; errors too.",
+        help="Answers for people, or as JSON: one object, or one a line for many; errors too.",
         is_eager=True,
         expose_value=False,
         callback=_remember,

@@ -1,0 +1,110 @@
+"""How far a long command is, on a terminal that somebody watches."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_REFRESH_SECONDS = 0.1
+
+
+class Position(NamedTuple):
+    """Where a command is; `total` is None where nobody knows yet."""
+
+    doing: str
+    done: int
+    total: int | None
+
+
+class Bar:
+    """A progress bar on standard error; one that is not shown costs nothing.
+
+    A thread of its own asks `position` and draws, so that the work need not.
+    Whatever else is printed meanwhile is printed inside `hidden`.
+    """
+
+    def __init__(self, position: Callable[[], Position]) -> None:
+        self._position = position
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._progress: Progress | None = None
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Draw until the block ends, where standard error is a terminal."""
+        if not watched():
+            yield
+            return
+        self._progress = _make_progress()
+        thread = threading.Thread(target=self._draw, args=(self._progress,), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ending.set()
+            thread.join()
+            self._progress.stop()
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Keep the bar off the terminal while others print."""
+        if self._progress is None:
+            yield
+            return
+        with self._lock:
+            self._progress.stop()
+            yield
+            sys.stdout.flush()
+
+    def _draw(self, progress: Progress) -> None:
+        task = progress.add_task("")
+        while not self._ending.wait(_REFRESH_SECONDS):
+            doing, done, total = self._position()
+            with self._lock:
+                if progress.tasks[0].description != doing:
+                    progress.reset(task)
+                progress.update(task, description=doing, completed=done, total=total)
+                progress.start()
+                progress.refresh()
+
+
+def watched() -> bool:
+    """Whether anybody would see a bar."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _make_progress() -> Progress:
+    from rich.console import Console  # noqa: PLC0415 - rich is slow to import, and seldom needed
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text  # noqa: PLC0415
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )

@@ -1,0 +1,56 @@
+"""Reading back the findings that verify printed as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from csijournal.cli.files import STANDARD
+from csijournal.errors import InvalidInput, printable
+from csijournal.findings import Finding
+
+
+def saved_findings(name: str, place: str) -> Iterator[Finding | None]:
+    """The findings of a file that `verify -o json` wrote; None for one of another place.
+
+    `-` is standard input.  Raises InvalidInput at the first line that is none.
+    """
+    source = "standard input" if name == STANDARD else printable(name)
+    with _opened(name, source) as file:
+        for number, line in enumerate(file, 1):
+            text = line.decode(errors="surrogateescape")
+            try:
+                finding, found_at = _parse(text)
+            except InvalidInput as error:
+                error.message = f"{source}, line {number}: {error.message}"
+                raise
+            if finding is not None:
+                yield finding if found_at in {"", place} else None
+
+
+def _parse(line: str) -> tuple[Finding | None, str]:
+    """A finding and the place that it was found in; None for the summary."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        fields = None
+    if isinstance(fields, dict) and "summary" in fields:
+        return None, ""
+    finding = Finding.from_json(line)
+    return finding, str(fields.get("place", "") if isinstance(fields, dict) else "")
+
+
+@contextmanager
+def _opened(name: str, source: str) -> Iterator[IO[bytes]]:
+    try:
+        if name == STANDARD:
+            yield sys.stdin.buffer
+            return
+        with Path(name).open("rb") as file:
+            yield file
+    except OSError as error:
+        raise InvalidInput(f"{source} cannot be read: {error.strerror}") from error

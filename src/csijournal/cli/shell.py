@@ -1,0 +1,46 @@
+"""Command lines that can be pasted into a shell as they stand."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable
+
+from csijournal.cli.options import PROGRAM, Settings
+from csijournal.layout import DEFAULT_INSTANCE_ID, encode
+
+_SHORT = {"pool": "-p", "namespace": "-N", "conf": "-c", "keyring": "-k", "name": "-n", "mon": "-m"}
+_NOT_REPEATED = {"output", "instance"}
+
+
+def command_line(settings: Settings, words: Iterable[str], instance_id: str = "") -> str:
+    """`csijournal` with the user's store options, and `words`.
+
+    `instance_id` is the instance that the command is about; empty where it is
+    about none.
+    """
+    options = [
+        word
+        for name, value in settings.given.items()
+        if name not in _NOT_REPEATED
+        for word in (_SHORT.get(name, "--" + name.replace("_", "-")), value)
+    ]
+    usual = os.environ.get("CSIJOURNAL_INSTANCE") or DEFAULT_INSTANCE_ID
+    if instance_id not in {"", usual}:
+        options += ["--instance", instance_id]
+    return " ".join(map(shell_word, (PROGRAM, *options, *words)))
+
+
+def shell_word(text: str) -> str:
+    """`text` quoted for bash, zsh and ksh, with all that no terminal should print escaped."""
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(map(_escaped, text)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in encode(character))

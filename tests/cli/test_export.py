@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.conftest import CLI, COMMAND, DIRECTORY
+from cli.damage import DAMAGED, damage, entries, group, uuid
+from csijournal import layout
+
+
+@pytest.fixture
+def damaged(cli: CLI) -> CLI:
+    other = {"csi.groups.other": {layout.entry_key("theirs"): uuid(50)}}
+    return damage(cli, DAMAGED | other | group("theirs", 50))
+
+
+def parsed(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def objects(lines: list[Any]) -> set[str]:
+    return {line["object"] for line in lines if "object" in line}
+
+
+def test_one_instance_goes_to_standard_output_with_header_and_checksum(damaged: CLI) -> None:
+    result = damaged("export")
+
+    lines = parsed(result.out)
+    assert lines[0]["csijournal"] == "export"
+    assert lines[0]["place"] == f"sqlite://{damaged.file}"
+    before_end = result.out.encode().rpartition(b'{"lines"')[0]
+    assert lines[-1] == {
+        "lines": len(lines) - 1,
+        "sha256": hashlib.sha256(before_end).hexdigest(),
+    }
+    assert objects(lines) == {
+        DIRECTORY,
+        layout.group_object(uuid(1)),
+        layout.group_object(uuid(3)),
+    }
+    assert "each is as it was at one moment" in result.err
+
+
+def test_all_has_every_instance_and_what_nothing_points_at(damaged: CLI) -> None:
+    lines = parsed(damaged("export", "--all", "-").out)
+
+    assert objects(lines) == set(damaged.dump())
+
+
+def test_a_file_is_replaced_whole_and_is_for_its_owner_alone(damaged: CLI) -> None:
+    file = damaged.folder / "e.jsonl"
+    file.write_text("older")
+
+    result = damaged("export", "e.jsonl")
+
+    assert result.out == ""
+    assert "exported 3 groups" in result.err
+    assert parsed(file.read_text())[-1]["lines"] > 3
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert {path.name for path in damaged.folder.iterdir()} == {"state", "e.jsonl"}
+
+
+def test_json_says_what_was_written(damaged: CLI) -> None:
+    assert damaged("export", "e.jsonl", "-o", "json").json == {
+        "file": "e.jsonl",
+        "place": f"sqlite://{damaged.file}",
+        "groups": 3,
+    }
+    assert parsed(damaged("export", "-o", "json").out)[0]["csijournal"] == "export"
+
+
+def test_a_link_is_followed(damaged: CLI) -> None:
+    (damaged.folder / "link").symlink_to("target")
+
+    damaged("export", "link")
+
+    assert (damaged.folder / "link").is_symlink()
+    assert (damaged.folder / "target").is_file()
+
+
+def test_where_there_is_no_journal_nothing_is_written(damaged: CLI) -> None:
+    file = damaged.folder / "e.jsonl"
+    file.write_text("older")
+
+    said = damaged.refused("export", "e.jsonl", "--instance", "third", code=3)
+
+    assert "holds no journal of instance third" in said
+    assert file.read_text() == "older"
+    damaged.refused("export", "--store", "sqlite:nothing.db", code=16)
+
+
+def test_files_that_cannot_be_written_are_refused(damaged: CLI) -> None:
+    assert "cannot be written" in damaged.refused("export", "no/such/file")
+    assert "is not a regular file" in damaged.refused("export", "/dev/null")
+    assert "is not a regular file" in damaged.refused("export", ".")
+
+
+def test_a_full_disk_behind_standard_output_is_exit_code_74(damaged: CLI) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, "export"],
+            env=damaged.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    assert done.returncode == 74
+
+
+def test_an_export_cut_short_leaves_the_older_file(cli: CLI) -> None:
+    damage(cli, entries(**{f"n-{n}": uuid(n) for n in range(1, 50)}))
+    file = cli.folder / "e.jsonl"
+    file.write_text("older")
+    script = """
+import os, sys
+from csijournal import transfer
+from csijournal.cli.run import run
+transfer._groups = lambda *_: os.kill(os.getpid(), 9)
+run(sys.argv[1:])
+"""
+    subprocess.run(
+        [COMMAND[0], "-c", script, "export", "e.jsonl"],
+        env=cli.environment,
+        cwd=cli.folder,
+        check=False,
+    )
+
+    assert file.read_text() == "older"

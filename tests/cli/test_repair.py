@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import subprocess
+import time
+from typing import Any
+
+import pytest
+
+from cli.conftest import CLI, COMMAND, DIRECTORY
+from cli.damage import damage, dangling, entries, uuid
+from csijournal import layout
+
+BACKUP = "backup.jsonl"
+
+
+@pytest.fixture
+def damaged(cli: CLI) -> CLI:
+    return damage(cli)
+
+
+def told(cli: CLI, *arguments: str, code: int, stdin: str = "") -> tuple[list[Any], Any]:
+    """What a run with JSON says of each finding, and its summary."""
+    out = cli("repair", "-o", "json", *arguments, code=code, stdin=stdin).lines
+    lines = [json.loads(line) for line in out]
+    return lines[:-1], lines[-1]["summary"]
+
+
+def slowly(seconds: float) -> str:
+    """A program that runs `csijournal`, and takes its time for each plan."""
+    return f"""
+import sys, time
+from csijournal import repair
+from csijournal.cli.run import run
+carry_out = repair.carry_out
+def slow(store, plan):
+    outcome = carry_out(store, plan)
+    time.sleep({seconds})
+    return outcome
+repair.carry_out = slow
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+# The plan
+
+
+def test_without_apply_it_says_what_it_would_do_and_does_nothing(damaged: CLI) -> None:
+    before = damaged.dump()
+
+    result = damaged("repair", code=1)
+
+    assert damaged.dump() == before
+    assert f"dangling-entry  dangling\n    remove the entry 'dangling' -> {uuid(2)}\n" in result.out
+    assert "4 findings to repair; nothing was changed.\n" in result.out
+    assert "\nto do it  csijournal repair --apply\n" in result.out
+    assert [path.name for path in damaged.folder.iterdir()] == ["state"]
+
+
+def test_the_command_that_does_it_has_the_options_again(damaged: CLI) -> None:
+    kinds = ["--kind", "orphan-group", "--kind", "empty-object"]
+
+    said = damaged("repair", "--deep", *kinds, "--grace", "1h", "--instance", "x", code=1).out
+
+    assert said.count("remove the group object") == 3
+    assert (
+        "to do it  csijournal --instance x repair --deep --kind orphan-group"
+        " --kind empty-object --grace 1h --apply"
+    ) in said
+
+
+def test_what_is_for_people_is_listed_with_its_commands(damaged: CLI) -> None:
+    said = damaged("repair", "--deep", code=1).out
+
+    assert f"    csijournal attach {uuid(5)}\n    csijournal drop --group {uuid(5)}\n" in said
+    assert "    csijournal drop --entry corrupt\n" in said
+    assert "2 errors left for you to decide, with the commands." in said
+
+
+def test_a_clean_journal_needs_nothing(cli: CLI) -> None:
+    cli("reserve", "snap-1")
+
+    assert cli("repair", "--apply").lines == ["nothing to repair."]
+    assert told(cli, "--apply", code=0)[1]["planned"] == 0
+    assert [path.name for path in cli.folder.iterdir()] == ["state"]
+
+
+def test_warnings_are_counted_and_left(cli: CLI) -> None:
+    damage(cli, entries(old=uuid(1)) | {layout.group_object(uuid(1)): {"csi.volname": "old"}})
+
+    lines = cli("repair").lines
+
+    assert f"    csijournal attach {uuid(1)}" in lines
+    assert lines[-2:] == ["nothing to repair.", "2 warnings left alone."]
+
+
+# Doing it
+
+
+def test_apply_mends_all_that_it_may(damaged: CLI) -> None:
+    result = damaged("repair", "--deep", "--apply", "--backup", BACKUP, code=1)
+
+    assert "2 errors left for you to decide" in result.out
+    assert f"to undo  csijournal restore {BACKUP} --overwrite --apply" in result.out
+    kinds = [
+        json.loads(line)["kind"]
+        for line in damaged("verify", "--deep", "-ojson", code=1).lines[:-1]
+    ]
+    assert sorted(kinds) == ["corrupt-entry", "detached-group"]
+    assert told(damaged, "--deep", "--apply", code=1)[1]["planned"] == 0
+
+
+def test_the_backup_is_for_its_owner_alone_and_undoes_it(damaged: CLI) -> None:
+    before = damaged.dump()
+
+    damaged("repair", "--deep", "--apply", "--backup", BACKUP, code=1)
+
+    assert damaged.dump() != before
+    mode = (damaged.folder / BACKUP).stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+    damaged("restore", BACKUP, "--overwrite", "--apply")
+    after = damaged.dump()
+    revoked = [key for key in after[DIRECTORY] if key not in before[DIRECTORY]]
+    for key in revoked:
+        assert key.startswith(layout.REVOKED_LEASE_PREFIX)
+        del after[DIRECTORY][key]
+    assert after == before
+
+
+def test_a_backup_is_never_written_over_another_file(damaged: CLI) -> None:
+    before = damaged.dump()
+    (damaged.folder / BACKUP).write_text("precious")
+
+    said = damaged.refused("repair", "--apply", "--backup", BACKUP)
+
+    assert f"{BACKUP} exists" in said
+    assert (damaged.folder / BACKUP).read_text() == "precious"
+    assert damaged.dump() == before
+
+
+def test_a_backup_that_cannot_be_written_stops_it_before_anything_is_changed(damaged: CLI) -> None:
+    before = damaged.dump()
+
+    result = damaged("repair", "--apply", "--backup", "no/such/folder", code=2)
+
+    assert "cannot be written: No such file or directory" in result.err
+    assert damaged.dump() == before
+
+
+def test_without_a_name_the_backup_is_named_after_the_time(damaged: CLI) -> None:
+    first = told(damaged, "--kind", "dangling-entry", "--apply", code=0)[1]["backup"]
+    second = told(damaged, "--kind", "shared-uuid", "--apply", code=0)[1]["backup"]
+
+    assert first.startswith("csijournal-backup-2")
+    assert first != second
+    assert {path.name for path in damaged.folder.iterdir()} == {"state", first, second}
+
+
+def test_json_tells_of_each_finding_what_became_of_it(damaged: CLI) -> None:
+    lines, summary = told(damaged, "--deep", "--apply", code=1)
+
+    assert [line["outcome"] for line in lines if "outcome" in line].count("left") == 2
+    backup = next(line for line in lines if "undo" in line)
+    assert backup["undo"].endswith(f"restore {backup['backup']} --overwrite --apply")
+    done = [line for line in lines if line.get("outcome") == "done"]
+    assert summary == {
+        "planned": 8,
+        "done": 8,
+        "skipped": 0,
+        "interrupted": False,
+        "backup": backup["backup"],
+        "undo": backup["undo"],
+        "for_people": 2,
+        "warnings": 0,
+        "healed": 0,
+        "of_other_places": 0,
+    }
+    assert len(done) == 8
+
+
+def test_what_changed_meanwhile_is_skipped_and_said(damaged: CLI) -> None:
+    script = f"""
+import sys
+from csijournal import repair
+from csijournal.cli.run import run
+from csijournal.store import Write
+carry_out = repair.carry_out
+def late(store, plan):
+    if "unpopulated" in plan.subject:
+        store.write(Write("csi.volume.group.{uuid(3)}", puts={{"vol": b"snap"}}))
+    return carry_out(store, plan)
+repair.carry_out = late
+sys.exit(run(sys.argv[1:]))
+"""
+    done = subprocess.run(
+        [COMMAND[0], "-c", script, "repair", "--kind", "unpopulated-group", "--apply"],
+        env=damaged.environment,
+        cwd=damaged.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "0 of 1 done, 1 skipped" in done.stdout
+    assert "it has changed since the plan was made" in done.stdout, done
+    assert damaged.dump()[layout.group_object(uuid(3))] == {"vol": b"snap"}
+    assert layout.entry_key("unpopulated") in damaged.dump()[DIRECTORY]
+
+
+# Saved findings
+
+
+def test_saved_findings_are_taken_from_a_file_or_standard_input(damaged: CLI) -> None:
+    saved = damaged("verify", "--deep", "-o", "json", code=1).out
+    (damaged.folder / "f.jsonl").write_text(saved)
+
+    assert told(damaged, "--findings", "-", code=1, stdin=saved)[1]["planned"] == 8
+    told(damaged, "--findings", "f.jsonl", "--apply", "--kind", "orphan-group", code=0)
+    again = told(damaged, "--findings", "f.jsonl", code=1)[1]
+    assert (again["planned"], again["healed"]) == (6, 2)
+
+
+def test_findings_of_another_place_are_passed_over(damaged: CLI) -> None:
+    saved = damaged("verify", "-o", "json", code=1).out.replace("journal.db", "other.db")
+
+    result = damaged("repair", "--findings", "-", stdin=saved)
+
+    assert result.lines == ["nothing to repair."]
+    assert "5 findings of other places passed over" in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("not JSON\n", "f.jsonl, line 1: this is not a finding: 'not JSON'"),
+        ('{"summary": {}}\n{"kind": "x"}\n', "f.jsonl, line 2: this is not a finding"),
+        ("[]\n", "line 1"),
+        ("[" * 5000 + "\n", "line 1"),
+        ('{"kind": "dangling-entry", "object": "csi', "line 1"),
+        ("\xff\x00\n", "line 1"),
+    ],
+)
+def test_a_wrong_findings_file_is_refused_before_anything_is_changed(
+    damaged: CLI, text: str, said: str
+) -> None:
+    before = damaged.dump()
+    (damaged.folder / "f.jsonl").write_bytes(text.encode("latin-1"))
+
+    assert said in damaged.refused("repair", "--findings", "f.jsonl", "--apply")
+    assert damaged.dump() == before
+
+
+def test_findings_that_cannot_be_read_or_asked_for_are_exit_code_2(damaged: CLI) -> None:
+    assert "cannot be read: No such file" in damaged.refused("repair", "--findings", "missing")
+    assert "give one" in damaged.refused("repair", "--findings", "f", "--deep")
+    assert "'x' is not one of 'dangling-entry'" in damaged.refused("repair", "--kind", "x")
+
+
+def test_a_finding_that_names_what_it_should_not_does_no_harm(damaged: CLI) -> None:
+    finding = json.loads(damaged("verify", "-ojson", "--deep", code=1).lines[0])
+    before = damaged.dump()
+    bad = [
+        finding | {"kind": "detached-group", "group_uuid": uuid(5), "automatic": True},
+        finding | {"kind": "orphan-group", "group_uuid": uuid(1), "automatic": True},
+        finding
+        | {"kind": "dangling-entry", "request_name": "right", "group_uuid": uuid(1)}
+        | {"automatic": True},
+    ]
+
+    text = "".join(json.dumps(line) + "\n" for line in bad)
+    assert told(damaged, "--findings", "-", "--apply", code=0, stdin=text)[1]["healed"] == 3
+    assert damaged.dump() == before
+
+
+# Interruptions
+
+
+def test_ctrl_c_finishes_what_is_under_way_and_says_how_far_it_got(cli: CLI) -> None:
+    damage(cli, dangling(400))
+
+    with subprocess.Popen(
+        [COMMAND[0], "-c", slowly(0.01), "repair", "--apply", "--backup", BACKUP],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=cli.environment,
+        cwd=cli.folder,
+        bufsize=0,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr.readline() == f"csijournal: backup: {BACKUP}\n".encode()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+
+    left = len(cli.dump()[DIRECTORY]) - 1
+    assert process.returncode == 130
+    assert 0 < left < 400
+    done = 400 - left
+    assert out.count(b"    done     remove") == done
+    assert err.decode() == (
+        f"csijournal: error: interrupted: {done} of 400 done;"
+        " run the same command again with another --backup for the rest\n"
+        f"csijournal: to undo: csijournal restore {BACKUP} --overwrite --apply\n"
+    )
+    assert told(cli, "--apply", code=0)[1]["done"] == left
+    cli("verify")
+
+
+def test_killed_at_any_point_it_can_be_run_again_and_undone(cli: CLI) -> None:
+    damage(cli, dangling(400))
+    before = cli.dump()
+
+    with subprocess.Popen(
+        [COMMAND[0], "-c", slowly(0.01), "repair", "--apply", "--backup", BACKUP],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=cli.environment,
+        cwd=cli.folder,
+        bufsize=0,
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.kill()
+
+    assert 1 <= len(cli.dump()[DIRECTORY]) <= 401
+    told(cli, "--apply", code=0)
+    cli("verify")
+    cli("restore", BACKUP, "--overwrite", "--apply")
+    assert cli.dump() == before
+
+
+def test_interrupted_while_it_plans_nothing_was_changed(cli: CLI) -> None:
+    damage(cli, dangling(3000))
+    before = cli.dump()
+    script = "import time\nfrom csijournal.repair import Repairer\n" + (
+        "plan = Repairer.plan\n"
+        "def slow(self, finding):\n"
+        "    print('planning', flush=True); time.sleep(1); return plan(self, finding)\n"
+        "Repairer.plan = slow\n" + slowly(0)
+    )
+
+    with subprocess.Popen(
+        [COMMAND[0], "-c", script, "repair", "--apply"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=cli.environment,
+        cwd=cli.folder,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert err == b"csijournal: error: interrupted; nothing was changed\n"
+    assert cli.dump() == before
+    assert [path.name for path in cli.folder.iterdir()] == ["state"]
+
+
+def test_the_reader_of_the_output_may_go_away(cli: CLI) -> None:
+    damage(cli, dangling(400))
+
+    with subprocess.Popen(
+        [COMMAND[0], "-c", slowly(0), "repair", "--apply", "--backup", BACKUP],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=cli.environment,
+        cwd=cli.folder,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stderr.read()
+
+    assert process.returncode == 141
+    told(cli, "--apply", code=0)
+    cli("verify")

@@ -1,0 +1,176 @@
+"""The page that `verify --report` writes."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from cli.conftest import CLI, DIRECTORY
+from cli.damage import damage, dangling, entries, group, uuid
+from csijournal import layout
+from csijournal.findings import Finding, Kind
+from csijournal.report import LISTED_MAX, Report
+from csijournal.verify import Summary
+
+_VOID = {"meta", "br", "rect", "line"}
+
+
+class Page(HTMLParser):
+    """A page taken apart; every element must be closed where it belongs."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def page_of(cli: CLI, *arguments: str, code: int = 1) -> tuple[Page, str]:
+    cli("verify", "--report", "r.html", *arguments, code=code)
+    text = (cli.folder / "r.html").read_text()
+    return Page(text), text
+
+
+def test_the_page_has_counts_kinds_and_every_finding(cli: CLI) -> None:
+    page, text = page_of(damage(cli), "--deep")
+
+    assert "9 errors" not in page.words
+    assert "10 errors." in page.words
+    assert re.search(r"<dt>Entries</dt><dd>5</dd>", text)
+    for kind in ("dangling-entry", "detached-group", "stale-lease"):
+        assert f"<h2 id='{kind}'>" in text
+    assert Kind.DANGLING_ENTRY.meaning in page.words
+    assert f"csi.volume.group.{uuid(2)}" in page.words
+
+
+def test_remedies_are_ready_to_paste(cli: CLI) -> None:
+    page, _ = page_of(damage(cli), "--deep")
+
+    assert "csijournal repair --kind dangling-entry\n" in page.words
+    assert "csijournal repair --deep --kind orphan-group\n" in page.words
+    assert f"csijournal attach {uuid(5)}\ncsijournal drop --group {uuid(5)}\n" in page.words
+
+
+def test_the_page_needs_nothing_but_itself(cli: CLI) -> None:
+    page, text = page_of(damage(cli))
+
+    tags = {tag for tag, _ in page.tags}
+    assert not tags & {"script", "link", "img", "iframe", "object", "form"}
+    assert not re.search(r"https?:|url\(|@import|src=|\bon\w+=", text)
+    assert [a["href"] for a in page.all("a")] == [
+        f"#{a['id']}" for a in page.all("h2") if a["id"] in {kind.value for kind in Kind}
+    ]
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+    assert text.startswith('<!DOCTYPE html>\n<html lang="en">\n')
+
+
+def test_charts_and_tables_can_be_read_aloud(cli: CLI) -> None:
+    page, text = page_of(damage(cli))
+
+    assert len(page.all("svg")) == 2
+    for chart in page.all("svg"):
+        assert chart["role"] == "img"
+        for identity in (chart["aria-labelledby"] or "").split():
+            assert f"id='{identity}'" in text
+    assert "2 years and more: 1" in page.words
+    assert all(header["scope"] in {"col", "row"} for header in page.all("th"))
+    identities = [a["id"] for _, a in page.tags if "id" in a]
+    assert len(identities) == len(set(identities))
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+
+
+def test_texts_from_the_journal_are_escaped(cli: CLI) -> None:
+    name = "<script>alert('&')</script>\x07"
+    damage(cli, {DIRECTORY: {layout.entry_key(name): "<b>"}})
+
+    page, text = page_of(cli)
+
+    assert "<script" not in text
+    assert "\x07" not in text
+    assert "<script>alert('&')</script>\\x07" in page.words
+
+
+def test_a_clean_journal_has_a_page_too(cli: CLI) -> None:
+    cli("reserve", "snap-1")
+
+    page, _ = page_of(cli, code=0)
+
+    assert "Nothing is wrong." in page.words
+    assert len(page.all("table")) == 0
+
+
+def test_warnings_alone_look_like_warnings(cli: CLI) -> None:
+    damage(cli, entries(old=uuid(1)) | {layout.group_object(uuid(1)): {"csi.volname": "old"}})
+
+    assert "2 warnings. Everything works" in page_of(cli, code=0)[0].words
+
+
+def test_only_so_many_of_a_kind_are_listed(cli: CLI) -> None:
+    page, _ = page_of(damage(cli, dangling(LISTED_MAX + 23)))
+
+    assert page.words.count("no group object") == LISTED_MAX
+    assert "And 23 more, which csijournal verify -o json lists." in page.words
+    assert f"{LISTED_MAX + 23:,} errors" in page.words
+
+
+@pytest.mark.parametrize(("days", "bucket"), [(-1, 0), (0, 1), (1, 2), (6, 2), (7, 3), (730, 7)])
+def test_each_age_falls_into_its_bucket(days: int, bucket: int) -> None:
+    report = Report(deep=False, grace="15m")
+    summary = Summary(groups=1)
+    summary.ages_days[days] += 1
+    summary.sizes[0] += 1
+    report.add_summary("memory:", summary)
+
+    said = re.search(r"<desc id='ages-desc'>(.*)</desc>", "".join(report.html()))
+
+    assert said is not None
+    counts = [part.rpartition(" ")[2] for part in said[1].split("; ")]
+    assert counts == ["1" if number == bucket else "0" for number in range(8)]
+
+
+def test_several_places_are_told_apart() -> None:
+    report = Report(deep=True, grace="15m")
+    for place in ("rados://rbd/a", "rados://rbd/b"):
+        report.add(place, Finding(Kind.UNKNOWN_KEY, DIRECTORY, "default", key="x"), [])
+        summary = Summary(entries=2)
+        summary.kinds[Kind.UNKNOWN_KEY] += 1
+        report.add_summary(place, summary)
+
+    page = Page("".join(report.html()))
+
+    assert "2 places" in page.words
+    assert "Place by place" in page.words
+    assert page.words.count("rados://rbd/b") == 2
+    assert "2 warnings" in page.words
+
+
+def test_groups_are_counted_by_size(cli: CLI) -> None:
+    damage(cli, entries(a=uuid(1)) | group("a", 1, x="1", y="2", z="3"))
+
+    _, text = page_of(cli, code=0)
+
+    assert "3 to 5: 1;" in text

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import CLI, COMMAND, DIRECTORY
+from cli.damage import damage, entries, group, uuid
+from cli.memory import peak_kib
+from csijournal import layout
+from support.places import Omaps
+
+GROUP = layout.group_object(uuid(1))
+
+
+@pytest.fixture
+def exported(cli: CLI) -> CLI:
+    """A journal, and all of it in the file e.jsonl."""
+    damage(cli)
+    cli("export", "--all", "e.jsonl")
+    return cli
+
+
+@pytest.fixture
+def new(exported: CLI) -> CLI:
+    """An empty place beside it; the file is ../e.jsonl."""
+    folder = exported.folder / "new"
+    folder.mkdir()
+    return CLI(folder)
+
+
+# To where nothing is
+
+
+def test_a_journal_is_restored_to_a_new_place(exported: CLI, new: CLI) -> None:
+    result = new("restore", "../e.jsonl", "--apply")
+
+    assert "9 of 9 done.\n" in result.out
+    assert new.dump() == exported.dump()
+    again = new("restore", "../e.jsonl", "--apply")
+    assert again.lines == ["nothing to do: all that this export holds is there."]
+
+
+def test_a_dry_run_makes_nothing(new: CLI) -> None:
+    said = new.refused("restore", "../e.jsonl", code=16)
+
+    assert "restore --apply make the file" in said
+    assert not new.state.exists()
+
+
+def test_a_dry_run_says_what_it_would_do(exported: CLI, new: CLI) -> None:
+    del exported
+    new("reserve", "snap-1")
+    before = new.dump()
+
+    result = new("restore", "../e.jsonl")
+
+    assert f"    create the object {GROUP}\n" in result.out
+    assert f"    set 6 and remove 0 keys in {DIRECTORY}\n" in result.out
+    assert "8 to create or add to, 0 to overwrite.\n" in result.out
+    assert "to do it  csijournal restore ../e.jsonl --apply\n" in result.out
+    assert new.dump() == before
+
+
+def test_standard_input_can_hold_the_archive(exported: CLI, new: CLI) -> None:
+    text = (exported.folder / "e.jsonl").read_text()
+
+    new("restore", "-", "--apply", stdin=text)
+
+    assert new.dump() == exported.dump()
+
+
+def test_many_differences_are_shown_in_part(cli: CLI) -> None:
+    many = range(1, 60)
+    groups = {name: keys for n in many for name, keys in group(f"n-{n}", n).items()}
+    damage(cli, entries(**{f"n-{n}": uuid(n) for n in many}) | groups)
+    cli("export", "e.jsonl")
+    url = "sqlite:other.db"
+    cli("reserve", "snap-1", "--store", url)
+
+    said = cli("restore", "e.jsonl", "--store", url).out
+
+    assert said.count("create the object") == 20
+    assert "    and 40 more\n" in said
+    assert "60 to create or add to" in said
+
+
+# To where something else is
+
+
+def test_what_is_different_stops_it_before_anything_is_written(exported: CLI) -> None:
+    exported("add", uuid(1), "more=members")
+    exported("drop", "--entry", "corrupt", "--apply")
+    before = exported.dump()
+
+    for options in ([], ["--apply"]):
+        result = exported("restore", "e.jsonl", *options, code=4)
+        assert "1 object would be overwritten; nothing was written" in result.err
+        assert f"overwrite the object {GROUP}" in result.err
+        assert "Give --overwrite" in result.err
+    assert exported.dump() == before
+
+
+def test_overwrite_makes_a_backup_that_undoes_it(exported: CLI) -> None:
+    whole = exported.dump()
+    exported("add", uuid(1), "more=members")
+    exported("drop", "--entry", "corrupt", "--apply")
+    before = exported.dump()
+
+    result = exported("restore", "e.jsonl", "--overwrite", "--apply", "--backup", "b.jsonl")
+
+    assert "to undo  csijournal restore b.jsonl --overwrite --apply" in result.out
+    assert exported.dump() == whole
+    exported("restore", "b.jsonl", "--overwrite", "--apply")
+    assert exported.dump() == before
+
+
+def test_json_has_counts_and_the_backup(exported: CLI) -> None:
+    exported("add", uuid(1), "more=members")
+
+    dry = exported("restore", "e.jsonl", "--overwrite", "-o", "json").json["summary"]
+    assert (dry["create"], dry["overwrite"], dry["done"], dry["backup"]) == (0, 1, 0, None)
+    error = json.loads(exported("restore", "e.jsonl", "--apply", "-ojson", code=4).err)
+    assert error["error"] == "Conflict"
+    lines = exported("restore", "e.jsonl", "--overwrite", "--apply", "-ojson").lines
+    summary = json.loads(lines[-1])["summary"]
+    assert summary["done"] == 1
+    assert summary["backup"] == json.loads(lines[0])["backup"]
+
+
+LATE = """
+import sys
+from csijournal import repair
+from csijournal.cli import restore
+from csijournal.cli.run import run
+from csijournal.store import Write
+write_backup = restore.write_backup
+def late(settings, store, path, records):
+    backup = write_backup(settings, store, path, records)
+    store.write(Write("%s", puts={"late": b"change"}))
+    return backup
+restore.write_backup = late
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_what_changes_after_the_backup_is_skipped_and_said(exported: CLI) -> None:
+    exported("add", uuid(1), "more=members")
+    exported("drop", "--entry", "corrupt", "--apply")
+
+    done = subprocess.run(
+        [COMMAND[0], "-c", LATE % GROUP, "restore", "e.jsonl", "--overwrite", "--apply"],
+        env=exported.environment,
+        cwd=exported.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "it has changed since it was looked at" in done.stdout
+    assert "1 of 2 done, 1 skipped" in done.stdout
+    assert exported.dump()[GROUP]["late"] == b"change"
+    assert layout.entry_key("corrupt") in exported.dump()[DIRECTORY]
+
+
+# Files that are none
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text[:-90], "is no complete archive"),
+        (lambda text: "".join(text.splitlines(keepends=True)[:-1]), "without its checksum"),
+        (lambda text: text.replace('"snap"', '"snip"', 1), "do not match its checksum"),
+        (lambda text: "".join(text.splitlines(keepends=True)[::2]), "is no complete archive"),
+        (lambda _: "", "is no complete archive"),
+        (lambda _: "text\n", "its first line is not the header of one"),
+        (lambda text: text + "more\n", "comes after its end"),
+        (lambda text: text.replace('"format": 1', '"format": 9'), "has format 9"),
+    ],
+)
+def test_an_altered_file_is_refused_before_anything_is_written(
+    exported: CLI, new: CLI, change: object, said: str
+) -> None:
+    assert callable(change)
+    text = change((exported.folder / "e.jsonl").read_text())
+    (new.folder / "bad.jsonl").write_text(text)
+
+    assert said in new.refused("restore", "bad.jsonl", "--apply", "--overwrite")
+    assert not new.state.exists()
+
+
+def test_a_file_that_cannot_be_read_is_exit_code_2(cli: CLI) -> None:
+    assert "cannot be read: No such file" in cli.refused("restore", "missing")
+    assert "cannot be read: Is a directory" in cli.refused("restore", ".")
+
+
+def test_findings_are_no_archive(exported: CLI) -> None:
+    findings = exported("verify", "-o", "json", code=1).out
+    (exported.folder / "f.jsonl").write_text(findings)
+
+    assert "not the header" in exported.refused("restore", "f.jsonl")
+
+
+# Interruptions
+
+
+def test_ctrl_c_stops_it_between_two_writes_and_it_can_be_run_again(
+    exported: CLI, new: CLI
+) -> None:
+    script = """
+import sys, time
+from csijournal import repair
+from csijournal.cli.run import run
+carry_out = repair.carry_out
+def slow(store, plan):
+    print("restoring", flush=True)
+    time.sleep(0.2)
+    return carry_out(store, plan)
+repair.carry_out = slow
+sys.exit(run(sys.argv[1:]))
+"""
+    with subprocess.Popen(
+        [COMMAND[0], "-c", script, "restore", "../e.jsonl", "--apply"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=new.environment,
+        cwd=new.folder,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != "restoring\n":
+            pass
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "interrupted: 1 of 9 done; run the same command again for the rest" in err
+    assert len(new.dump()) == 1
+    new("restore", "../e.jsonl", "--apply")
+    assert new.dump() == exported.dump()
+
+
+def test_memory_does_not_grow_with_the_file(cli: CLI) -> None:
+    few, many = (_restoring_kib(cli, count) for count in (100, 4000))
+
+    assert many - few < 2000
+
+
+def _restoring_kib(cli: CLI, count: int) -> int:
+    """The peak memory of a restore that overwrites `count` groups."""
+    own = CLI(Path(cli.folder, str(count)))
+    own.folder.mkdir()
+    names = [f"n-{number}" for number in range(count)]
+    damage(own, _groups(names, vol="snap"))
+    own("export", "--all", "e.jsonl")
+    own.file.unlink()
+    damage(own, _groups(names, vol="another"))
+
+    peak = peak_kib(own, "restore", "e.jsonl", "--overwrite", "--apply", "--backup", "b.jsonl")
+
+    assert len((own.folder / "b.jsonl").read_text().splitlines()) == count + 2
+    return peak
+
+
+def _groups(names: list[str], **members: str) -> Omaps:
+    return {
+        name: keys
+        for number, request_name in enumerate(names)
+        for name, keys in group(request_name, number, **members).items()
+    }
