@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from figures import Case
 from matplotlib import pyplot as plt
 from rounds import Spread
 
-_STYLES = {
+_STYLES: dict[str, dict[str, Any]] = {
     "csijournal": {"color": "#0b6e4f", "marker": "o", "linewidth": 2.5},
     "floor": {"color": "#777777", "marker": "", "linestyle": "--"},
     "without combining": {"color": "#2a6fbb", "marker": "s"},

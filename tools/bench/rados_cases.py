@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from figures import Case, Target
@@ -79,13 +80,13 @@ def lookups(subject: Bench, sizes: tuple[int, ...], rounds: int) -> list[Case]:
         reservation = journal.reserve_name("probe")
         floor, before = subject.floor(instance_id), subject.predecessor(instance_id)
         actions[f"csijournal, {size:,}"] = seconds_each(
-            lambda journal=journal: journal.check_reservation("probe"), 100
+            partial(journal.check_reservation, "probe"), 100
         )
         actions[f"floor, {size:,}"] = seconds_each(
-            lambda floor=floor, r=reservation: floor.two_keyed_reads("probe", r.group_uuid), 100
+            partial(floor.two_keyed_reads, "probe", reservation.group_uuid), 100
         )
         actions[f"predecessor, {size:,}"] = seconds_each(
-            lambda before=before: before.check("probe"),
+            partial(before.check, "probe"),
             2 if size >= 10_000 else 20,  # noqa: PLR2004
         )
     figures = take_turns(actions, rounds)
@@ -139,9 +140,7 @@ def reserve_together(subject: Bench, callers: tuple[int, ...], rounds: int, seco
             ("without combining", single.reserve_name),
             ("predecessor", before.reserve),
         ):
-            actions[f"{name}, {count}"] = rate_of(
-                lambda reserve=reserve: reserve(fresh_name()), count, seconds
-            )
+            actions[f"{name}, {count}"] = rate_of(partial(_reserve_fresh, reserve), count, seconds)
     return Case(
         "reserve on RADOS, by callers",
         "reservations a second",
@@ -152,6 +151,10 @@ def reserve_together(subject: Bench, callers: tuple[int, ...], rounds: int, seco
             Target("csijournal, 128", "csijournal, 32", 1, at_most=False),
         ],
     )
+
+
+def _reserve_fresh(reserve: Callable[[str], object]) -> None:
+    reserve(fresh_name())
 
 
 def verify(subject: Bench, groups: int, rounds: int) -> Case:

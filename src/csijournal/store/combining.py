@@ -101,8 +101,8 @@ class CombiningStore(Store):
         errors: list[StoreError | None]
         try:
             errors = self._inner.write_together([caller.write for caller in batch])
-        except StoreError as error:
-            errors = [copy.copy(error) for _ in batch]
+        except StoreError as shared:
+            errors = [copy.copy(shared) for _ in batch]
         except BaseException:
             for caller in batch:
                 caller.error = OutcomeUnknown("the write that this one shared was interrupted")

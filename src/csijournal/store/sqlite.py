@@ -201,7 +201,7 @@ class SQLiteStore(Store):
             for connection in idle:
                 connection.close()
 
-    def _apply_alone(self, connection: sqlite3.Connection, write: Write) -> GuardFailed | None:
+    def _apply_alone(self, connection: sqlite3.Connection, write: Write) -> StoreError | None:
         """Apply one write of a transaction; its guards come before its first change."""
         try:
             self._apply(connection, write)
