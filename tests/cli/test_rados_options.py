@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -10,7 +10,8 @@ from cli.conftest import CLI, UUID
 from csijournal.cli import rados_options
 from csijournal.cli.rados_options import open_rados
 from csijournal.handle import Handle
-from csijournal.store import rados
+from csijournal.store.rados_location import RADOSLocation
+from csijournal.store.urls import rados_location
 
 if TYPE_CHECKING:
     from cluster import ThrowawayCluster
@@ -23,95 +24,69 @@ CONFIG = """[
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, object]]:
-    """What stores are opened with, instead of opening them."""
-    calls: list[dict[str, object]] = []
-
-    def record(pool: str, namespace: str, **options: object) -> None:
-        given = {name: value for name, value in options.items() if value is not None}
-        calls.append({"pool": pool, "namespace": namespace, **given})
-
-    monkeypatch.setattr(rados, "RADOSStore", record)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "config.json").write_text(CONFIG)
-    (tmp_path / "key").write_text("AQ==\n")
-    return calls
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[RADOSLocation]:
+    """The locations of stores that were to be opened, instead of opening them."""
+    locations: list[RADOSLocation] = []
+    monkeypatch.setattr(rados_options, "open_location", locations.append)
+    return locations
 
 
-def test_the_options_reach_the_store(opened: list[dict[str, object]]) -> None:
-    given = {
-        "pool": "rbd",
-        "namespace": "n",
-        "conf": "c",
-        "id": "admin",
-        "keyring": "k",
-        "mon": "m1,m2",
-        "keyfile": "key",
-    }
+def test_the_options_reach_the_store(opened: list[RADOSLocation]) -> None:
+    given = {"pool": "rbd", "namespace": "n", "conf": "c", "id": "admin", "keyfile": "key"}
     open_rados(given, None, 3.0)
 
     assert opened == [
-        {
-            "pool": "rbd",
-            "namespace": "n",
-            "conf": "c",
-            "name": "client.admin",
-            "keyring": "k",
-            "monitors": "m1,m2",
-            "key": "AQ==",
-            "timeout_seconds": 3.0,
-        }
+        RADOSLocation(
+            "rbd",
+            namespace="n",
+            conf="c",
+            name="client.admin",
+            keyfile="key",
+            timeout_seconds=3.0,
+        )
     ]
 
 
+def test_the_options_say_what_the_url_says(opened: list[RADOSLocation]) -> None:
+    given = {"pool": "rbd", "namespace": "n", "mon": "m1,m2", "id": "x", "keyring": "k"}
+    open_rados(given, None, 30.0)
+
+    assert rados_location(urlsplit("rados://rbd/n?mon=m1,m2&id=x&keyring=k")) == opened[0]
+
+
 def test_a_handle_leads_to_its_pool_and_cluster_where_none_is_given(
-    opened: list[dict[str, object]],
+    opened: list[RADOSLocation],
 ) -> None:
-    open_rados({"csi_config": "config.json", "name": "client.x"}, HANDLE, 3.0)
-    open_rados({"csi_config": "config.json", "pool": "p", "cluster_id": "a"}, HANDLE, 3.0)
+    open_rados({"csi_config": "config.json", "name": "client.x"}, HANDLE, 30.0)
+    open_rados({"csi_config": "config.json", "pool": "p", "cluster_id": "a"}, HANDLE, 30.0)
 
-    assert opened[0] == {
-        "pool": "",
-        "pool_id": 7,
-        "namespace": "ns",
-        "name": "client.x",
-        "monitors": ("10.0.0.2", "10.0.0.3"),
-        "timeout_seconds": 3.0,
-    }
-    assert opened[1] == {
-        "pool": "p",
-        "namespace": "",
-        "monitors": ("10.0.0.1",),
-        "timeout_seconds": 3.0,
-    }
-
-
-def test_the_only_cluster_of_the_file_needs_no_id() -> None:
-    only = rados_options._parse('[{"clusterID": "a", "monitors": ["m"], "rbd": {}}]', "file")
-
-    assert list(only.values()) == [rados_options.CSICluster(("m",))]
+    assert opened == [
+        RADOSLocation(pool_id=7, name="client.x", csi_config="config.json", cluster_id="b"),
+        RADOSLocation("p", csi_config="config.json", cluster_id="a"),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "code", "said"),
     [
-        ("--id admin", "Which pool? Give -p/--pool"),
-        ("-p rbd --id admin -n client.admin", "--id and --name both"),
-        ("-p rbd --keyfile missing", "missing cannot be read: No such file"),
-        ("-p rbd --cluster-id a", "give --csi-config too"),
-        ("-p rbd --csi-config missing", "missing cannot be read: No such file"),
-        ("-p rbd --csi-config key", "key is not Ceph-CSI's config.json"),
-        ("-p rbd --csi-config config.json", "Give one of these as --cluster-id: a, b"),
-        ("-p rbd --csi-config config.json --cluster-id c", "holds no cluster 'c'"),
+        ("--id admin", 2, "Which pool? Give -p/--pool"),
+        ("-p rbd --id admin -n client.admin", 2, "has both id and name"),
+        ("-p rbd --keyfile missing", 16, "there is no key file missing"),
+        ("-p rbd --cluster-id a", 2, "needs csi-config and cluster-id together"),
+        ("-p rbd --csi-config missing --cluster-id a", 16, "no Ceph-CSI configuration missing"),
+        ("-p rbd --csi-config key --cluster-id a", 17, "key"),
+        ("-p rbd --csi-config config.json", 2, "needs csi-config and cluster-id together"),
+        ("-p rbd --csi-config config.json --cluster-id c", 16, "hint: It has: a, b"),
+        ("-p rbd -m m --driver nfs", 2, "unknown driver, 'nfs': rbd or cephfs"),
     ],
 )
-def test_options_that_do_not_say_where_the_journal_is_are_exit_code_2(
-    cli: CLI, options: str, said: str
+def test_options_that_do_not_say_where_the_journal_is_are_refused(
+    cli: CLI, options: str, code: int, said: str
 ) -> None:
     (cli.folder / "config.json").write_text(CONFIG)
     (cli.folder / "key").write_text("AQ==")
 
-    assert said in cli.refused("list", *options.split())
+    assert said in cli.refused("list", *options.split(), code=code)
 
 
 @pytest.mark.ceph

@@ -20,10 +20,7 @@ def each_namespace(settings: Settings) -> list[Settings]:
     """
     _require_no_namespace(settings)
     with open_place(settings) as store:
-        namespaces = getattr(store, "namespaces", None)
-        if namespaces is None:
-            raise click.UsageError(_USAGE)
-        names = sorted(namespaces())
+        names = sorted(store.namespaces())
     return [_within(settings, name) for name in names]
 
 

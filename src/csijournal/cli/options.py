@@ -44,11 +44,12 @@ _COMMON: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (("--keyfile",), "FILE", "File with nothing but the user's key."),
         (("-m", "--mon"), "ADDRESSES", "Monitors, with commas between."),
         (("--csi-config",), "FILE", "Ceph-CSI's config.json, to look --cluster-id up in."),
-        (("--cluster-id",), "ID", "Cluster in that file: its monitors, and its namespace for RBD."),
+        (("--cluster-id",), "ID", "Cluster in that file: its monitors, and its namespace."),
+        (("--driver",), "DRIVER", "Whose namespace: rbd (default) or cephfs."),
     ],
 }
 _NAMES = {"namespace", "pool", "conf", "id", "name", "keyring", "keyfile", "mon"}
-RADOS_OPTIONS = frozenset(_NAMES | {"csi_config", "cluster_id"})
+RADOS_OPTIONS = frozenset(_NAMES | {"csi_config", "cluster_id", "driver"})
 
 
 class Settings:

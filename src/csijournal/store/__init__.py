@@ -14,7 +14,7 @@ from csijournal.store.contract import (
     Unchanged,
     Write,
 )
-from csijournal.store.urls import open_store
+from csijournal.store.urls import open_location, open_store
 
 __all__ = [
     "Guarantee",
@@ -27,5 +27,6 @@ __all__ = [
     "Store",
     "Unchanged",
     "Write",
+    "open_location",
     "open_store",
 ]

@@ -149,6 +149,9 @@ class CombiningStore(Store):
     def read_state(self, object_name: str) -> ObjectState | None:
         return self._inner.read_state(object_name)
 
+    def namespaces(self) -> Iterator[str]:
+        return self._inner.namespaces()
+
     def object_names(self, prefix: str = "") -> Iterator[str]:
         return self._inner.object_names(prefix)
 

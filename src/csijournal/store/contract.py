@@ -207,6 +207,13 @@ class Store(ABC):
         Costs more than read_object; for repair, not for the journal's daily work.
         """
 
+    def namespaces(self) -> Iterator[str]:
+        """The places beside this one that hold objects, by namespace; one store may open each.
+
+        A store without namespaces has none to tell.
+        """
+        return iter(())
+
     @abstractmethod
     def object_names(self, prefix: str = "") -> Iterator[str]:
         """Names of all objects that start with `prefix`, in no promised order."""

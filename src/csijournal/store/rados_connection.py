@@ -67,7 +67,7 @@ class Connection:
         if not self._unused.wait(patience_seconds):
             return
         deadline = None if patience_seconds is None else time.monotonic() + patience_seconds
-        for completion in self.reads_under_way:
+        for completion in tuple(self.reads_under_way):
             if not _completed(completion, deadline):
                 return
         self.ioctx.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from csijournal.errors import InvalidStoreURL
+from csijournal.store.combining import CombiningStore
 from csijournal.store.contract import Store
 from csijournal.store.rados_location import KEY_VARIABLE, WORDS, RADOSLocation
 
@@ -24,6 +25,8 @@ def open_store(url: str, *, create: bool = True) -> Store:
     `cluster-id`, `driver` (rbd or cephfs), `pool-id` in place of the pool.
     The variable CSIJOURNAL_KEY may hold the key, which no URL may.
 
+    SQLite and RADOS come with the writes of waiting callers combined.
+
     Raises InvalidStoreURL, and PlaceNotFound or PlaceUnusable for a file that
     an option names.
     """
@@ -37,6 +40,13 @@ def open_store(url: str, *, create: bool = True) -> Store:
             hint=f"Known are {known}, such as sqlite:///var/lib/csijournal/journal.db",
         )
     return opener(parts, create)
+
+
+def open_location(location: RADOSLocation) -> Store:
+    """Open the store at `location`, with the writes of waiting callers combined."""
+    from csijournal.store.rados import RADOSStore  # noqa: PLC0415 - only what is used
+
+    return CombiningStore(RADOSStore.from_location(location))
 
 
 def _open_memory(parts: SplitResult, _create: bool) -> Store:
@@ -63,13 +73,12 @@ def _open_sqlite(parts: SplitResult, create: bool) -> Store:
         raise InvalidStoreURL(
             f"the store URL {parts.geturl()!r} names no file", hint="Write sqlite:///path/to/file"
         )
-    return SQLiteStore(path, timeout_seconds=_seconds(options["timeout"]), create=create)
+    store = SQLiteStore(path, timeout_seconds=_seconds(options["timeout"]), create=create)
+    return CombiningStore(store)
 
 
 def _open_rados(parts: SplitResult, _create: bool) -> Store:
-    from csijournal.store.rados import RADOSStore  # noqa: PLC0415 - only what is used
-
-    return RADOSStore.from_location(rados_location(parts))
+    return open_location(rados_location(parts))
 
 
 def rados_location(parts: SplitResult) -> RADOSLocation:
