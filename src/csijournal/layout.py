@@ -172,6 +172,11 @@ class GroupRecord:
         return self.request_name is not None
 
     @property
+    def members_in_words(self) -> str:
+        """How many members there are, for a message."""
+        return f"{len(self.volume_map)} member" + ("" if len(self.volume_map) == 1 else "s")
+
+    @property
     def creation_time(self) -> Timestamp | None:
         """When the group was made; None where it is not said or unreadable."""
         return Timestamp.parse_or_none(self.creation_text or "")

@@ -267,7 +267,7 @@ class Records:
 def unpopulated(group_uuid: str, record: GroupRecord) -> UnpopulatedGroup:
     """The error for a group object that does not say whose it is."""
     return UnpopulatedGroup(
-        f"the group {group_uuid} has {len(record.volume_map)} members and no request name",
+        f"the group {group_uuid} has {record.members_in_words} and no request name",
         object_name=layout.group_object(group_uuid),
         key=REQUEST_NAME_KEY,
     )

@@ -278,7 +278,7 @@ def remove_group_step(
 ) -> Step:
     """The step that removes a group object as `state` shows it."""
     owner = "" if record.request_name is None else f" of {layout.shortened(record.request_name)}"
-    members = f" with {len(record.volume_map)} members" if record.volume_map else ""
+    members = f" with {record.members_in_words}" if record.volume_map else ""
     return Step(
         f"remove the group object {group_uuid}{owner}{members}",
         Write(

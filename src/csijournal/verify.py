@@ -195,7 +195,7 @@ class Verifier:
             kind, found, automatic = Kind.DANGLING_ENTRY, "no group object", True
         elif record.volume_map:
             kind, automatic = Kind.NAMELESS_GROUP, False
-            found = f"no csi.volname, {len(record.volume_map)} members"
+            found = f"no csi.volname, {record.members_in_words}"
         elif not self._is_left(records, group_uuid, record):
             return
         else:
@@ -303,7 +303,7 @@ class Verifier:
             layout.group_object(group_uuid),
             request_name=record.request_name,
             group_uuid=group_uuid,
-            found=f"{len(record.volume_map)} members",
+            found=record.members_in_words,
             automatic=not detached,
             commands=(("attach", group_uuid), ("drop", "--group", group_uuid)) if detached else (),
         )
