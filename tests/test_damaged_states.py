@@ -299,7 +299,7 @@ def test_a_group_with_members_and_no_name_is_never_removed(place: Place, op: str
     store = place.open(lambda: LONG_AGO_NS)
     fill(store, before)
     journal = bare_journal(store, clock=lambda: seconds_later(10 * GRACE))
-    with pytest.raises(UnpopulatedGroup, match="1 members and no request name"):
+    with pytest.raises(UnpopulatedGroup, match="1 member and no request name"):
         getattr(journal, op)(UUID if op == "get_volume_group_attributes" else "req-a")
     assert dump(store) == before
 

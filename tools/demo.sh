@@ -7,7 +7,10 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export CSIJOURNAL_STORE=${CSIJOURNAL_STORE:-sqlite://$folder/journal.db}
 
-say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+
+say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
 run() { printf '$ csijournal %s\n' "$*"; csijournal "$@"; }
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 

@@ -30,7 +30,7 @@ def test_without_apply_it_only_says_what_it_would_remove(damaged: CLI) -> None:
         "to do it  csijournal drop --apply --entry corrupt",
     ]
     assert damaged("drop", "--group", uuid(1)).lines[1] == (
-        f"    remove the group object {uuid(1)} of 'detached' with 1 members"
+        f"    remove the group object {uuid(1)} of 'detached' with 1 member"
     )
     assert damaged.dump() == before
 

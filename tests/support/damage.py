@@ -382,6 +382,17 @@ def entry_of_another_names_leftover(wreck: Wreck) -> None:
     wreck.goes(group_uuid)
 
 
+def entries_of_another_names_leftover(wreck: Wreck) -> None:
+    owner, group_uuid = wreck.name(), wreck.uuid()
+    wreck.healthy(owner)
+    wreck.group(group_uuid, owner)
+    for name in (wreck.name(), wreck.name()):
+        wreck.entry(name, group_uuid)
+        wreck.expect(Kind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
+        wreck.loses_entry(name)
+    wreck.goes(group_uuid)
+
+
 def entry_of_another_names_leftover_with_members(wreck: Wreck) -> None:
     name, owner, group_uuid = wreck.name(), wreck.name(), wreck.uuid()
     wreck.healthy(owner)
@@ -587,6 +598,7 @@ DAMAGES: dict[str, Callable[[Wreck], None]] = {
         revived_group,
         young_revived_group,
         entry_of_another_names_leftover,
+        entries_of_another_names_leftover,
         entry_of_another_names_leftover_with_members,
         entry_of_a_group_whose_name_has_no_entry,
         entry_of_a_group_whose_name_dangles,
