@@ -1,0 +1,31 @@
+"""Load from several processes on a real cluster, while each kind of fault happens to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster import ThrowawayCluster
+from soak import Round, Scale
+
+SEED = 20261122
+
+
+@pytest.mark.ceph
+def test_nothing_acknowledged_is_lost_and_nothing_stays_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scale = Scale(threads=2, grace_seconds=5, calm_seconds_max=1)
+    with ThrowawayCluster(tmp_path / "ceph") as cluster:
+        load = Round(cluster, tmp_path / "logs", scale, seed=SEED, say=lambda _: None)
+        outcome = load.run_faults(load.faults.kinds)
+    with capsys.disabled():
+        print(f"\n\n{outcome.table()}\n")  # noqa: T201 - every run shall tell
+    assert outcome.violations == [], "\n\n".join(outcome.violations)
+    assert outcome.faults.keys() >= load.faults.kinds.keys()
+    # The faults were felt, and there was work between them.
+    assert outcome.count("unknown") > 0
+    assert outcome.count("killed") > 0
+    assert outcome.count("acknowledged") > 1000
+    assert min(outcome.facts.values()) > 10
