@@ -319,8 +319,8 @@ def test_a_key_that_is_not_utf8_is_told_with_its_object(
     ceph: ThrowawayCluster, store: RADOSStore, namespace: str
 ) -> None:
     store.write(Write("o", puts={"k": b"1"}))
-    omap_key = b"q\xff"
-    put = ["rados", "-p", POOL, "-N", namespace, "setomapval", "o", omap_key, "v"]
+    put: list[str | bytes] = ["rados", "-p", POOL, "-N", namespace, "setomapval", "o"]
+    put += [b"q\xff", "v"]
     subprocess.run(put, env={"PATH": "/usr/bin:/bin", **ceph.environment()}, check=True)
     with pytest.raises(PlaceUnusable, match=r"not UTF-8.*object o"):
         store.read_object("o", landmark="k")

@@ -1,0 +1,213 @@
+"""An archive keeps every byte, and one that was cut short or altered is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from csijournal.archive import ArchiveWriter, Record, check_archive, read_archive
+from csijournal.errors import InvalidArchive
+from support.texts import HOSTILE_KEYS, UNSTORABLE
+
+RECORDS = [
+    Record("csi.groups.default", {}),
+    Record("csi.groups.default", {"csi.volume.group.a": b"x", "gone": None, "é\n\x01": b""}),
+    Record("csi.volume.group.1", {"csi.volname": b"a", "vol": b"\xff\x00", "v": b"{}"}, whole=True),
+    Record("csi.volume.group.2", {}, whole=True),
+    Record("csi.volume.group.3", None, whole=True),
+]
+
+
+def archive_of(*records: Record, kind: str = "export") -> bytes:
+    stream = io.BytesIO()
+    with ArchiveWriter(stream, kind=kind, place="memory:") as writer:
+        for record in records:
+            writer.write(record)
+    return stream.getvalue()
+
+
+ARCHIVE = archive_of(*RECORDS)
+LINES = ARCHIVE.splitlines(keepends=True)
+
+
+def sealed(*lines: object) -> bytes:
+    """Lines with a checksum that is right for them."""
+    data = b"".join(
+        line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines
+    )
+    end = {"lines": len(lines), "sha256": hashlib.sha256(data).hexdigest()}
+    return data + json.dumps(end).encode() + b"\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "archive.jsonl"
+
+
+def require_refused(path: Path, data: bytes, match: str | None = None) -> None:
+    path.write_bytes(data)
+    with pytest.raises(InvalidArchive, match=match) as caught:
+        check_archive(path)
+    assert str(path) in str(caught.value)
+    assert caught.value.hint
+
+
+# Whole ones
+
+
+def test_what_was_written_is_read(path: Path) -> None:
+    path.write_bytes(ARCHIVE)
+    assert check_archive(path) == "export"
+    assert list(read_archive(path)) == RECORDS
+
+
+def test_an_archive_of_nothing_is_complete(path: Path) -> None:
+    path.write_bytes(archive_of(kind="backup"))
+    assert check_archive(path) == "backup"
+    assert list(read_archive(path)) == []
+
+
+def test_the_header_says_what_when_and_where() -> None:
+    header = json.loads(LINES[0])
+    assert header.keys() == {"csijournal", "format", "created", "place"}
+    assert (header["csijournal"], header["format"], header["place"]) == ("export", 1, "memory:")
+
+
+keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+entries = st.dictionaries(keys, st.none() | st.binary(), max_size=5)
+records = st.builds(Record, keys, st.none() | entries, st.booleans())
+
+
+@settings(deadline=None)
+@given(st.lists(records, max_size=5))
+def test_any_record_comes_back_as_it_was(given_records: list[Record]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "archive"
+        path.write_bytes(archive_of(*given_records))
+        check_archive(path)
+        assert list(read_archive(path)) == given_records
+
+
+@pytest.mark.parametrize("key", HOSTILE_KEYS, ids=ascii)
+def test_any_name_that_a_store_can_hold_survives(key: str) -> None:
+    record = Record(key, {key: key.encode()})
+    assert Record.from_line(record.to_line()) == record
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"\xff", b"\x00", b'{"base64": "AA=="}', b"null", "\u2028\n".encode()]
+)
+def test_any_value_survives(value: bytes) -> None:
+    record = Record("x", {"k": value}, whole=True)
+    assert Record.from_line(record.to_line()) == record
+    assert "\n" not in record.to_line()
+
+
+# Broken ones
+
+
+def test_an_archive_cut_anywhere_is_refused(path: Path) -> None:
+    for length in range(len(ARCHIVE)):
+        require_refused(path, ARCHIVE[:length])
+
+
+def test_an_archive_with_any_byte_altered_is_refused(path: Path) -> None:
+    for position, byte in enumerate(ARCHIVE):
+        others = {byte ^ 1 << bit for bit in range(8)} | set(b' \t\n\r0"\\{')
+        for other in others - {byte}:
+            require_refused(path, ARCHIVE[:position] + bytes([other]) + ARCHIVE[position + 1 :])
+
+
+@pytest.mark.parametrize("number", range(len(LINES)))
+def test_an_archive_with_a_line_dropped_or_doubled_is_refused(path: Path, number: int) -> None:
+    require_refused(path, b"".join(LINES[:number] + LINES[number + 1 :]))
+    require_refused(path, b"".join(LINES[: number + 1] + LINES[number:]))
+
+
+def test_an_archive_with_two_lines_swapped_is_refused(path: Path) -> None:
+    for first, second in itertools.combinations(range(len(LINES)), 2):
+        lines = list(LINES)
+        lines[first], lines[second] = lines[second], lines[first]
+        require_refused(path, b"".join(lines))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_an_archive_with_anything_put_in_or_taken_out_is_refused(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(ARCHIVE)))
+    end = data.draw(st.integers(start, len(ARCHIVE)))
+    put = data.draw(st.binary(max_size=20) | st.sampled_from([ARCHIVE, *LINES]))
+    altered = ARCHIVE[:start] + put + ARCHIVE[end:]
+    if altered != ARCHIVE:
+        with TemporaryDirectory() as folder:
+            require_refused(Path(folder) / "archive", altered)
+
+
+def test_an_archive_whose_writing_failed_is_refused(path: Path) -> None:
+    with (
+        suppress(ZeroDivisionError),
+        path.open("wb") as file,
+        ArchiveWriter(file, kind="export", place="") as writer,
+    ):
+        writer.write(RECORDS[0])
+        raise ZeroDivisionError
+    require_refused(path, path.read_bytes(), "stops after line 2 without its checksum")
+
+
+HEADER = json.loads(LINES[0])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {},
+        [],
+        7,
+        {"object": "x"},
+        {"object": ["x"], "keys": {}},
+        {"object": None, "keys": {}},
+        {"object": "x", "keys": []},
+        {"object": "x", "keys": "abc"},
+        {"object": "x", "keys": {"k": 7}},
+        {"object": "x", "keys": {"k": {"base64": "!"}}},
+        {"object": "x", "keys": {"k": {"base64": 7}}},
+        {"object": "x", "keys": {"k": {"base64": "", "more": ""}}},
+        {"object": "x", "keys": {"k": "\udc00"}},
+        b"\xff\n",
+        b"[" * 100_000 + b"\n",
+        b"\n",
+        *({"object": name, "keys": {}} for name in UNSTORABLE),
+        *({"object": "x", "keys": {name: ""}} for name in UNSTORABLE),
+    ],
+    ids=lambda line: ascii(line)[:40],
+)
+def test_a_line_that_is_no_record_is_refused_whatever_the_checksum_says(
+    path: Path, line: object
+) -> None:
+    require_refused(path, sealed(HEADER, line), "line 2 is not a record")
+
+
+@pytest.mark.parametrize(
+    "header", [{}, [], None, {"csijournal": "export"}, {"csijournal": "", "format": 1}, b"\xff\n"]
+)
+def test_a_file_without_our_header_is_refused(path: Path, header: object) -> None:
+    require_refused(path, sealed(header), "first line is not the header")
+
+
+def test_an_archive_of_a_later_format_is_refused_with_what_to_do(path: Path) -> None:
+    require_refused(path, sealed(HEADER | {"format": 2}), "format 2")
+
+
+def test_a_line_that_is_missing_is_told_from_one_that_was_altered(path: Path) -> None:
+    require_refused(path, b"".join(LINES[:-1]), "stops after line 6")
+    require_refused(path, b"".join(LINES[:3] + LINES[4:]), "do not match its checksum")
+    require_refused(path, ARCHIVE + b"\n", "line 8 comes after its end")

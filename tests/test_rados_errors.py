@@ -1,0 +1,103 @@
+"""librados's error numbers all mean something, and the same wherever they come from."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from csijournal.errors import (
+    AuthenticationFailed,
+    ClientBlocked,
+    GuardFailed,
+    OutcomeUnknown,
+    PermissionDenied,
+    PlaceUnusable,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreTimeout,
+    StoreUnreachable,
+    TooLarge,
+)
+from csijournal.store.rados_errors import Doing, Scene, store_error, translated
+
+SCENE = Scene(user="client.x", pool="p{0}", namespace="n", timeout_seconds=2.5)
+NUMBERS = [*range(1, 200), 1000, 4095]
+
+
+@pytest.mark.parametrize("doing", Doing)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_error_number_has_a_meaning(number: int, doing: Doing) -> None:
+    error = store_error(-number, doing, SCENE, "o")
+    assert isinstance(error, StoreError)
+    assert error.object_name == "o"
+    assert error.message
+    assert "{" not in str(error).replace("p{0}", "")
+    if doing is Doing.CONNECT:
+        assert isinstance(error, StoreUnreachable | AuthenticationFailed | ClientBlocked)
+    else:
+        assert not isinstance(error, StoreUnreachable | AuthenticationFailed)
+    if doing is not Doing.WRITE:
+        assert not isinstance(error, GuardFailed | OutcomeUnknown)
+
+
+@pytest.mark.parametrize(
+    ("number", "doing", "kind"),
+    [
+        (errno.ETIMEDOUT, Doing.READ, StoreTimeout),
+        (errno.ETIMEDOUT, Doing.WRITE, OutcomeUnknown),
+        (errno.ETIMEDOUT, Doing.CONNECT, StoreUnreachable),
+        (errno.EINTR, Doing.WRITE, OutcomeUnknown),
+        (errno.EPERM, Doing.READ, PermissionDenied),
+        (errno.EACCES, Doing.WRITE, PermissionDenied),
+        (errno.EACCES, Doing.CONNECT, AuthenticationFailed),
+        (errno.ENOSPC, Doing.WRITE, StoreFull),
+        (errno.EDQUOT, Doing.WRITE, StoreFull),
+        (errno.ESHUTDOWN, Doing.READ, ClientBlocked),
+        (errno.E2BIG, Doing.WRITE, TooLarge),
+        (errno.EMSGSIZE, Doing.WRITE, TooLarge),
+        (errno.EBUSY, Doing.WRITE, StoreBusy),
+        (errno.EOPNOTSUPP, Doing.WRITE, PlaceUnusable),
+    ],
+)
+def test_numbers_that_say_more_have_a_class_of_their_own(
+    number: int, doing: Doing, kind: type[StoreError]
+) -> None:
+    assert type(store_error(number, doing, SCENE)) is kind
+
+
+def test_other_numbers_are_named() -> None:
+    assert "errno 5, EIO" in str(store_error(errno.EIO, Doing.READ, SCENE))
+
+
+def test_a_denied_user_learns_which_capability_it_needs() -> None:
+    error = store_error(errno.EPERM, Doing.WRITE, SCENE)
+    assert (
+        "ceph auth caps client.x mon 'allow r' osd 'allow rw pool=p{0} namespace=n'" in error.hint
+    )
+
+
+@pytest.mark.ceph
+@pytest.mark.parametrize("doing", Doing)
+def test_every_exception_of_the_binding_has_a_meaning(doing: Doing) -> None:
+    import rados  # noqa: PLC0415 - where there is no Ceph, this test alone must fail
+
+    kinds = [
+        kind
+        for kind in vars(rados).values()
+        if isinstance(kind, type) and issubclass(kind, rados.Error)
+    ]
+    assert len(kinds) > 10
+    for kind in kinds:
+        for error in (_made(kind), _made(kind, errno.EIO)):
+            assert isinstance(translated(error, doing, SCENE), StoreError)
+    for odd in (TypeError("x must be a string"), ValueError("x"), OverflowError("too large")):
+        assert isinstance(translated(odd, doing, SCENE), StoreError)
+
+
+def _made(kind: type[Exception], number: int | None = None) -> Exception:
+    """An exception of that kind; some of their constructors ask for more, so none is called."""
+    error = kind.__new__(kind, "trouble")
+    error.errno = number  # type: ignore[attr-defined]
+    return error

@@ -1,0 +1,285 @@
+"""What is exported and restored is what was there, on every store, and nothing else is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+
+from csijournal import Store, VolumeGroupJournal, layout
+from csijournal.archive import ArchiveWriter, Record, check_archive
+from csijournal.repair import carry_out
+from csijournal.store import Write
+from csijournal.store.memory import MemoryStore
+from csijournal.transfer import differences, export_all, export_instance
+from support.damage import FOREIGN, INSTANCES, MEMBERS, NOW, Wreck, every_damage, wrecks
+from support.faulty import MeddlingStore
+from support.mending import restore
+from support.places import MemoryPlace, Place, SQLitePlace
+from support.verified import Objects, contents, look, told
+
+DIRECTORY = "csi.groups.default"
+GROUP = "csi.volume.group.0f8fad5b-d9cb-469f-a165-70867728950e"
+
+
+def save(records: Iterable[Record], path: Path) -> Path:
+    with path.open("wb") as file, ArchiveWriter(file, kind="export", place="") as writer:
+        for record in records:
+            writer.write(record)
+    check_archive(path)
+    return path
+
+
+def journals_of(objects: Objects) -> Objects:
+    """What of a place is of volume group journals."""
+    return {
+        name: entries
+        for name, entries in objects.items()
+        if layout.instance_of(name) is not None or layout.uuid_of_group_object(name) is not None
+    }
+
+
+def part_of(objects: Objects, instance_id: str) -> Objects:
+    """One instance's directory and what it points at."""
+    directory = layout.DIRECTORY_PREFIX + instance_id
+    uuids = {
+        layout.parse_entry(value) for key, value in objects[directory].items() if _is_entry(key)
+    }
+    groups = {layout.group_object(group_uuid) for group_uuid in uuids if group_uuid}
+    return {n: entries for n, entries in objects.items() if n in {directory, *groups}}
+
+
+def _is_entry(key: str) -> bool:
+    return layout.request_name_of_entry(key) is not None
+
+
+# There and back
+
+
+@settings(max_examples=40, deadline=None)
+@given(wrecks())
+def test_all_of_a_place_comes_back_with_its_damage(wreck: Wreck) -> None:
+    with TemporaryDirectory() as folder:
+        source, target = wreck.build(MemoryPlace()), MemoryStore()
+        restore(target, save(export_all(source), Path(folder) / "all"))
+        assert contents(target) == journals_of(wreck.before())
+
+
+@settings(max_examples=40, deadline=None)
+@given(wrecks())
+def test_one_instance_comes_back_with_the_groups_that_it_points_at(wreck: Wreck) -> None:
+    with TemporaryDirectory() as folder:
+        source, target = wreck.build(MemoryPlace()), MemoryStore()
+        restore(target, save(export_instance(source, "default"), Path(folder) / "one"))
+        assert contents(target) == part_of(wreck.before(), "default")
+
+
+def test_a_place_goes_from_memory_to_sqlite_to_any_store(place: Place, tmp_path: Path) -> None:
+    wreck = every_damage()
+    first = wreck.build(MemoryPlace())
+    with SQLitePlace(tmp_path / "between.db").open() as second:
+        restore(second, save(export_all(first), tmp_path / "first"))
+        third = place.open()
+        restore(third, save(export_all(second), tmp_path / "second"))
+    assert contents(third) == journals_of(wreck.before())
+    last = MemoryStore()
+    restore(last, save(export_all(third), tmp_path / "third"))
+    assert contents(last) == contents(third)
+
+
+def test_damage_is_found_again_where_it_was_restored(tmp_path: Path) -> None:
+    wreck = every_damage()
+    target = MemoryStore(clock=lambda: 0)
+    restore(target, save(export_all(wreck.build(MemoryPlace())), tmp_path / "all"))
+    found = {told(finding) for finding in look(target, clock=lambda: NOW)[0]}
+    assert found >= set(wreck.found)
+
+
+def test_a_restored_journal_is_used_on(place: Place, tmp_path: Path) -> None:
+    source = MemoryStore()
+    with VolumeGroupJournal(source) as journal:
+        made = journal.reserve_name("a")
+        journal.add_volumes_mapping(made.group_uuid, {"vol-1": "x"})
+    target = place.open()
+    restore(target, save(export_instance(source, "default"), tmp_path / "one"))
+    with VolumeGroupJournal(target) as journal:
+        found = journal.check_reservation("a")
+        assert found is not None
+        assert (found.group_uuid, found.volume_map) == (made.group_uuid, {"vol-1": "x"})
+        journal.undo_reservation(made.group_name, "a")
+    assert contents(target) == {DIRECTORY: {}}
+
+
+@pytest.mark.parametrize("entries", [1, 999, 1000, 1001, 2500])
+def test_a_directory_of_many_pages_comes_back(entries: int, tmp_path: Path) -> None:
+    source, target = MemoryStore(), MemoryStore()
+    puts = {f"csi.volume.group.{number}": b"x" for number in range(entries)}
+    source.write(Write(DIRECTORY, puts=puts))
+    restore(target, save(export_all(source), tmp_path / "all"))
+    assert contents(target) == {DIRECTORY: puts}
+
+
+def test_an_empty_place_has_nothing_to_export(place: Place) -> None:
+    store = place.open()
+    assert list(export_all(store)) == []
+    assert list(export_instance(store, "default")) == []
+
+
+def test_an_empty_directory_comes_back_empty(place: Place, tmp_path: Path) -> None:
+    source = MemoryStore()
+    source.write(Write(DIRECTORY, puts={"k": b""}))
+    source.write(Write(DIRECTORY, deletions=["k"]))
+    target = place.open()
+    restore(target, save(export_instance(source, "default"), tmp_path / "one"))
+    assert contents(target) == {DIRECTORY: {}}
+
+
+def test_exporting_one_instance_says_nothing_of_the_others(tmp_path: Path) -> None:
+    source, target = Wreck().build(MemoryPlace()), MemoryStore()
+    restore(target, save(export_instance(source, INSTANCES[1]), tmp_path / "one"))
+    assert [name for name in contents(target) if layout.instance_of(name)] == ["csi.groups.b"]
+
+
+# Onto something that is there
+
+
+def test_what_is_as_the_archive_says_makes_no_difference(place: Place, tmp_path: Path) -> None:
+    store = every_damage().build(place)
+    assert list(differences(store, save(export_all(store), tmp_path / "all"))) == []
+
+
+def test_what_the_archive_says_nothing_of_stays(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    for name, entries in FOREIGN.items():
+        store.write(Write(name, puts=entries))
+    store.write(Write(DIRECTORY, puts={"another": b"x"}))
+    wreck = Wreck()
+    archive = save(export_all(wreck.build(MemoryPlace())), tmp_path / "all")
+    restore(store, archive)
+    expected = {name: entries for name, entries in FOREIGN.items() if entries}
+    expected |= journals_of(wreck.before())
+    expected[DIRECTORY] = {**expected[DIRECTORY], "another": b"x"}
+    assert {n: e for n, e in contents(store).items() if e or n not in FOREIGN} == expected
+
+
+def test_only_what_is_different_overwrites(tmp_path: Path) -> None:
+    source, target = MemoryStore(), MemoryStore()
+    for store, value in ((source, b"new"), (target, b"old")):
+        store.write(Write(DIRECTORY, puts={"same": b"x", "other": value, "raw": b"\xff" + value}))
+        store.write(Write(GROUP, puts={"same": b"x", "other": value}))
+    source.write(Write(DIRECTORY, puts={"added": b""}))
+    target.write(Write(GROUP, puts={"too much": b""}))
+    archive = save(export_all(source), tmp_path / "all")
+    group, directory = differences(target, archive)
+    assert (group.record.object_name, group.overwrites) == (GROUP, True)
+    assert (directory.record.object_name, directory.overwrites) == (DIRECTORY, True)
+    (step,) = directory.plan.steps
+    assert step.write.puts.keys() == {"other", "raw", "added"}
+    restore(target, archive)
+    assert contents(target) == contents(source)
+
+
+def test_adding_keys_overwrites_nothing(tmp_path: Path) -> None:
+    source, target = MemoryStore(), MemoryStore()
+    source.write(Write(DIRECTORY, puts={"a": b"x", "b": b"y"}))
+    target.write(Write(DIRECTORY, puts={"a": b"x"}))
+    (difference,) = differences(target, save(export_all(source), tmp_path / "all"))
+    assert not difference.overwrites
+    assert difference.plan.steps[0].write.puts == {"b": b"y"}
+
+
+def test_groups_come_before_the_entries_that_point_at_them(tmp_path: Path) -> None:
+    archive = save(export_all(every_damage().build(MemoryPlace())), tmp_path / "all")
+    names = [found.record.object_name for found in differences(MemoryStore(), archive)]
+    directories = [layout.instance_of(name) is not None for name in names]
+    assert directories == sorted(directories)
+
+
+@pytest.mark.parametrize(
+    ("lies", "says"),
+    [
+        ({}, Record(GROUP, None, whole=True)),
+        (MEMBERS, Record(GROUP, None, whole=True)),
+        (None, Record(GROUP, {}, whole=True)),
+        (None, Record(GROUP, MEMBERS, whole=True)),
+        (MEMBERS, Record(GROUP, {}, whole=True)),
+        (MEMBERS, Record(GROUP, {"vol-1": b"", "vol-9": b"\xff"}, whole=True)),
+    ],
+)
+def test_an_object_is_made_as_the_archive_says_or_removed(
+    place: Place, tmp_path: Path, lies: dict[str, bytes] | None, says: Record
+) -> None:
+    store = place.open()
+    if lies is not None:
+        store.write(Write(GROUP, puts={"k": b""} | lies))
+    restore(store, save([says], tmp_path / "one"))
+    assert contents(store) == ({} if says.keys is None else {GROUP: says.keys})
+
+
+def test_a_key_that_the_archive_says_was_absent_goes(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    store.write(Write(DIRECTORY, puts={"a": b"\xff", "b": b"x", "c": b"y"}))
+    restore(store, save([Record(DIRECTORY, {"a": None, "b": None})], tmp_path / "one"))
+    assert contents(store) == {DIRECTORY: {"c": b"y"}}
+
+
+def test_a_key_that_was_absent_is_absent_too_where_there_is_no_directory(
+    place: Place, tmp_path: Path
+) -> None:
+    store = place.open()
+    restore(store, save([Record(DIRECTORY, {"a": None})], tmp_path / "one"))
+    assert contents(store) == {}
+
+
+# While others are at work
+
+
+@pytest.mark.parametrize("lies", [None, b"", b"x", b"\xff"])
+@pytest.mark.parametrize("says", [None, b"", b"new", b"\xfe"])
+@pytest.mark.parametrize("name", [DIRECTORY, GROUP])
+def test_what_somebody_writes_meanwhile_is_not_overwritten(
+    tmp_path: Path, name: str, says: bytes | None, lies: bytes | None
+) -> None:
+    """Whenever it is written: before each of the calls of one restore."""
+    meddled, nth = True, 0
+    archive = save([Record(name, {"k": says}, whole=name == GROUP)], tmp_path / "one")
+    while meddled:
+        nth += 1
+        inner = MemoryStore()
+        if lies is not None:
+            inner.write(Write(name, puts={"k": lies}))
+        theirs = Write(name, puts={"k": b"theirs"})
+        store = MeddlingStore(inner, nth, lambda inner=inner, theirs=theirs: inner.write(theirs))  # type: ignore[misc]
+        told_of = []
+        for difference in differences(store, archive):
+            told_of += [difference.overwrites and store.meddled]
+            carry_out(store, difference.plan)
+        meddled = store.meddled
+        left = (inner.read_object(name) or {}).get("k")
+        # Theirs is lost only where the plan that was made after it says so.
+        assert not meddled or left == b"theirs" or True in told_of
+    assert nth > 1
+
+
+def test_a_group_that_goes_while_it_is_exported_is_not_in_the_file(place: Place) -> None:
+    store = place.open()
+    with VolumeGroupJournal(store) as journal:
+        made = journal.reserve_name("a")
+        records = export_instance(store, "default")
+        assert [next(records).object_name, next(records).object_name] == [DIRECTORY, DIRECTORY]
+        journal.undo_reservation(made.group_name, "a")
+    assert list(records) == []
+
+
+def test_a_restore_that_was_interrupted_is_finished_by_the_next(tmp_path: Path) -> None:
+    wreck = every_damage()
+    archive = save(export_all(wreck.build(MemoryPlace())), tmp_path / "all")
+    target: Store = MemoryStore()
+    for number, difference in enumerate(differences(target, archive)):
+        if number % 2:
+            carry_out(target, difference.plan)
+    restore(target, archive)
+    assert contents(target) == journals_of(wreck.before())
