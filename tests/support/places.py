@@ -48,7 +48,10 @@ class MemoryPlace(Place):
     def __init__(self) -> None:
         super().__init__()
         self._clock: Clock = time.time_ns
-        self._store = MemoryStore(clock=lambda: self._clock())
+        self._store = MemoryStore(clock=self._now)
+
+    def _now(self) -> int:
+        return self._clock()
 
     def _open(self, clock: Clock) -> Store:
         self._clock = clock
