@@ -322,6 +322,11 @@ class ThrowawayCluster:
         self._signal(OSD, signal.SIGSTOP)
 
     def resume_osd(self) -> None:
+        """Let the frozen OSD go on.
+
+        One that was frozen for longer than its read lease, 0.4 s here, may stay
+        stuck: what has to go on then restarts it by kill_osd and start_osd.
+        """
         self._signal(OSD, signal.SIGCONT)
 
     def kill_mon(self) -> None:
