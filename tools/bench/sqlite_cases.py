@@ -115,20 +115,22 @@ def _fill(path: Path, groups: int) -> None:
     created = Timestamp.now()
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA synchronous = OFF")
-    connection.execute(
-        "INSERT INTO objects VALUES (0, ?, 0, 0)", (layout.directory_object("default"),)
+    insert_object, insert_entry = (
+        f"INSERT INTO {table} VALUES (?, ?, ?)"  # noqa: S608 - fixed names
+        for table in ("objects", "entries")
     )
+    directory = layout.directory_object("default")
+    connection.execute(insert_object, (directory, 0, 0))
     for number in range(1, groups + 1):
         name, group_uuid = f"groupsnapshot-{number:08}", str(uuid.uuid4())
-        connection.execute(
-            "INSERT INTO objects VALUES (?, ?, 0, 0)", (number, layout.group_object(group_uuid))
-        )
+        group_object = layout.group_object(group_uuid)
+        connection.execute(insert_object, (group_object, 0, 0))
         attributes = layout.group_attributes(name, layout.make_group_name("", group_uuid), created)
         connection.executemany(
-            "INSERT INTO entries VALUES (?, ?, ?)",
+            insert_entry,
             [
-                (0, layout.entry_key(name), group_uuid.encode()),
-                *((number, key, value) for key, value in attributes.items()),
+                (directory, layout.entry_key(name), group_uuid.encode()),
+                *((group_object, key, value) for key, value in attributes.items()),
             ],
         )
     connection.commit()

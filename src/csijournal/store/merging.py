@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from csijournal.errors import GuardFailed, StoreError, TooLarge
 from csijournal.store.contract import KeyAbsent, KeyEquals, KeyPresent, Write
@@ -50,31 +51,47 @@ def _apply_some(
             results[place] = copy.copy(error)
 
 
+@dataclass(slots=True)
+class _Group:
+    """Places of writes to one object that may share an operation."""
+
+    places: list[int]
+    asked: set[str]
+    changed: set[str]
+
+
 def _independent(writes: Sequence[Write]) -> list[list[int]]:
-    """The writes' places in groups that may share an operation, to be applied in order."""
-    groups: list[list[int]] = []
-    asked: set[str] = set()
-    changed: set[str] = set()
-    open_object = ""
+    """The writes' places in groups that may share an operation, to be applied in order.
+
+    Writes to different objects do not touch each other, so a write may join
+    the last group of its object past those of others.
+    """
+    groups: list[_Group] = []
+    last: dict[str, _Group] = {}
     for place, write in enumerate(writes):
         asks = {g.key for g in write.guards if isinstance(g, KeyAbsent | KeyPresent | KeyEquals)}
         changes = {*write.puts, *write.deletions}
-        fits = (
-            write.object_name == open_object
-            and _merges(write)
-            and changed.isdisjoint(asks | changes)
-            and asked.isdisjoint(changes)
-            and len(changed) + len(changes) <= KEYS_MAX
-        )
-        if fits:
-            groups[-1].append(place)
-            asked |= asks
-            changed |= changes
+        group = last.get(write.object_name)
+        if group is not None and _merges(write) and _fits(group, asks, changes):
+            group.places.append(place)
+            group.asked |= asks
+            group.changed |= changes
+            continue
+        group = _Group([place], asks, changes)
+        groups.append(group)
+        if _merges(write):
+            last[write.object_name] = group
         else:
-            groups.append([place])
-            asked, changed = asks, changes
-            open_object = write.object_name if _merges(write) else ""
-    return groups
+            last.pop(write.object_name, None)
+    return [group.places for group in groups]
+
+
+def _fits(group: _Group, asks: set[str], changes: set[str]) -> bool:
+    return (
+        group.changed.isdisjoint(asks | changes)
+        and group.asked.isdisjoint(changes)
+        and len(group.changed) + len(changes) <= KEYS_MAX
+    )
 
 
 def _merges(write: Write) -> bool:

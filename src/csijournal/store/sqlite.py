@@ -18,7 +18,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from csijournal.errors import (
-    GuardFailed,
     OutcomeUnknown,
     PermissionDenied,
     PlaceNotFound,
@@ -42,6 +41,7 @@ from csijournal.store.contract import (
     creates_object,
     require_guards,
 )
+from csijournal.store.merging import write_merged
 
 APPLICATION_ID = 0x43534A31
 """Marks a SQLite file as ours ("CSJ1"), in the header field made for that."""
@@ -49,21 +49,22 @@ FORMAT_VERSION = 1
 
 _SCHEMA = f"""
     CREATE TABLE objects (
-        id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
+        name TEXT PRIMARY KEY,
         modified_ns INTEGER NOT NULL,
         version INTEGER NOT NULL
-    );
+    ) WITHOUT ROWID;
     CREATE TABLE entries (
-        object_id INTEGER NOT NULL,
+        object_name TEXT NOT NULL,
         key TEXT NOT NULL,
         value BLOB NOT NULL,
-        PRIMARY KEY (object_id, key)
+        PRIMARY KEY (object_name, key)
     ) WITHOUT ROWID;
     PRAGMA application_id = {APPLICATION_ID};
     PRAGMA user_version = {FORMAT_VERSION};
 """
 _KEYS_AT_ONCE = 500
+_CHECKPOINT_PAGES = 4000
+"""How far the log may grow (16 MiB) before it is copied into the file, which syncs twice."""
 
 
 class SQLiteStore(Store):
@@ -106,22 +107,22 @@ class SQLiteStore(Store):
     def read_keys(self, object_name: str, keys: Collection[str]) -> dict[str, bytes] | None:
         check_keys(object_name, keys)
         with self._snapshot() as connection:
-            object_id = _object_id(connection, object_name)
-            return None if object_id is None else _select_keys(connection, object_id, list(keys))
+            if not _exists(connection, object_name):
+                return None
+            return _select_keys(connection, object_name, list(keys))
 
     def read_page(
         self, object_name: str, *, after: str = "", prefix: str = "", limit: int = PAGE_ENTRIES_MAX
     ) -> dict[str, bytes] | None:
         check_range(object_name, after, prefix)
         with self._snapshot() as connection:
-            object_id = _object_id(connection, object_name)
-            if object_id is None:
+            if not _exists(connection, object_name):
                 return None
             within, bounds = _within("key", after, prefix)
             rows = connection.execute(
-                f"SELECT key, value FROM entries WHERE object_id = ? AND {within}"  # noqa: S608 - fixed texts
+                f"SELECT key, value FROM entries WHERE object_name = ? AND {within}"  # noqa: S608 - fixed texts
                 " ORDER BY key LIMIT ?",
-                (object_id, *bounds, limit),
+                (object_name, *bounds, limit),
             )
             return dict(rows.fetchall())
 
@@ -129,21 +130,20 @@ class SQLiteStore(Store):
         del landmark
         check_name(object_name)
         with self._snapshot() as connection:
-            object_id = _object_id(connection, object_name)
-            if object_id is None:
+            if not _exists(connection, object_name):
                 return None
-            return _select_all(connection, object_id)
+            return _select_all(connection, object_name)
 
     def read_state(self, object_name: str) -> ObjectState | None:
         check_name(object_name)
         with self._snapshot() as connection:
             row = connection.execute(
-                "SELECT id, version, modified_ns FROM objects WHERE name = ?", (object_name,)
+                "SELECT version, modified_ns FROM objects WHERE name = ?", (object_name,)
             ).fetchone()
             if row is None:
                 return None
-            object_id, version, modified_ns = row
-            return ObjectState(_select_all(connection, object_id), version, modified_ns)
+            version, modified_ns = row
+            return ObjectState(_select_all(connection, object_name), version, modified_ns)
 
     def object_names(self, prefix: str = "") -> Iterator[str]:
         check_name(prefix or "-")
@@ -186,7 +186,7 @@ class SQLiteStore(Store):
                 connection.execute("BEGIN IMMEDIATE")
             try:
                 with self._errors(name):
-                    results = [self._apply_alone(connection, write) for write in writes]
+                    results = write_merged(lambda write: self._apply(connection, write), writes)
             except BaseException:
                 connection.rollback()
                 raise
@@ -201,19 +201,10 @@ class SQLiteStore(Store):
             for connection in idle:
                 connection.close()
 
-    def _apply_alone(self, connection: sqlite3.Connection, write: Write) -> StoreError | None:
-        """Apply one write of a transaction; its guards come before its first change."""
-        try:
-            self._apply(connection, write)
-        except GuardFailed as error:
-            return error
-        return None
-
     def _apply(self, connection: sqlite3.Connection, write: Write) -> None:
-        row = connection.execute(
-            "SELECT id, version FROM objects WHERE name = ?", (write.object_name,)
-        ).fetchone()
-        object_id, version = row or (None, 0)
+        """Apply a write within a transaction; its guards come before its first change."""
+        name = write.object_name
+        row = connection.execute("SELECT version FROM objects WHERE name = ?", (name,)).fetchone()
         guarded = [
             guard.key
             for guard in write.guards
@@ -221,34 +212,27 @@ class SQLiteStore(Store):
         ]
         require_guards(
             write,
-            None if object_id is None else _select_keys(connection, object_id, guarded),
-            version,
+            None if row is None else _select_keys(connection, name, guarded),
+            row[0] if row else 0,
         )
         if write.remove_object:
-            connection.execute("DELETE FROM entries WHERE object_id = ?", (object_id,))
-            connection.execute("DELETE FROM objects WHERE id = ?", (object_id,))
+            connection.execute("DELETE FROM entries WHERE object_name = ?", (name,))
+            connection.execute("DELETE FROM objects WHERE name = ?", (name,))
             return
-        changed = (self._clock(), random.getrandbits(62))
-        if object_id is not None:
-            connection.execute(
-                "UPDATE objects SET modified_ns = ?, version = ? WHERE id = ?",
-                (*changed, object_id),
-            )
-        elif creates_object(write):
-            object_id = connection.execute(
-                "INSERT INTO objects (modified_ns, version, name) VALUES (?, ?, ?)",
-                (*changed, write.object_name),
-            ).lastrowid
-        else:
+        if row is None and not creates_object(write):
             return
+        connection.execute(
+            "INSERT OR REPLACE INTO objects (name, modified_ns, version) VALUES (?, ?, ?)",
+            (name, self._clock(), random.getrandbits(62)),
+        )
         if write.deletions:
             connection.executemany(
-                "DELETE FROM entries WHERE object_id = ? AND key = ?",
-                [(object_id, key) for key in write.deletions],
+                "DELETE FROM entries WHERE object_name = ? AND key = ?",
+                [(name, key) for key in write.deletions],
             )
         connection.executemany(
-            "INSERT OR REPLACE INTO entries (object_id, key, value) VALUES (?, ?, ?)",
-            [(object_id, key, value) for key, value in write.puts.items()],
+            "INSERT OR REPLACE INTO entries (object_name, key, value) VALUES (?, ?, ?)",
+            [(name, key, value) for key, value in write.puts.items()],
         )
 
     def _commit(self, connection: sqlite3.Connection, object_name: str) -> None:
@@ -355,6 +339,7 @@ class SQLiteStore(Store):
             )
         self._until_free(lambda: connection.execute("PRAGMA journal_mode = WAL"))
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
     def _create_schema(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
@@ -432,9 +417,9 @@ def _header(connection: sqlite3.Connection) -> tuple[int, int]:
     return int(application_id), int(version)
 
 
-def _object_id(connection: sqlite3.Connection, object_name: str) -> int | None:
-    row = connection.execute("SELECT id FROM objects WHERE name = ?", (object_name,)).fetchone()
-    return None if row is None else int(row[0])
+def _exists(connection: sqlite3.Connection, object_name: str) -> bool:
+    row = connection.execute("SELECT 1 FROM objects WHERE name = ?", (object_name,)).fetchone()
+    return row is not None
 
 
 def _within(column: str, after: str, prefix: str) -> tuple[str, tuple[str, ...]]:
@@ -447,22 +432,22 @@ def _within(column: str, after: str, prefix: str) -> tuple[str, tuple[str, ...]]
     return f"{condition} AND {column} < ?", (*bounds, head[:-1] + chr(following))
 
 
-def _select_all(connection: sqlite3.Connection, object_id: int) -> dict[str, bytes]:
+def _select_all(connection: sqlite3.Connection, object_name: str) -> dict[str, bytes]:
     rows = connection.execute(
-        "SELECT key, value FROM entries WHERE object_id = ? ORDER BY key", (object_id,)
+        "SELECT key, value FROM entries WHERE object_name = ? ORDER BY key", (object_name,)
     )
     return dict(rows.fetchall())
 
 
 def _select_keys(
-    connection: sqlite3.Connection, object_id: int, keys: list[str]
+    connection: sqlite3.Connection, object_name: str, keys: list[str]
 ) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for start in range(0, len(keys), _KEYS_AT_ONCE):
         some = keys[start : start + _KEYS_AT_ONCE]
         marks = ", ".join("?" * len(some))
         found |= connection.execute(
-            f"SELECT key, value FROM entries WHERE object_id = ? AND key IN ({marks})",  # noqa: S608 - only question marks
-            (object_id, *some),
+            f"SELECT key, value FROM entries WHERE object_name = ? AND key IN ({marks})",  # noqa: S608 - only question marks
+            (object_name, *some),
         ).fetchall()
     return found
