@@ -46,5 +46,7 @@ def _lines(axes: plt.Axes, case: Case, scale: float) -> None:
         point = (int(size.replace(",", "")), Spread.of(values).median * scale)
         lines.setdefault(line, []).append(point)
     for line, points in lines.items():
+        if line not in _STYLES:
+            continue
         xs, ys = zip(*sorted(points), strict=True)
         axes.plot(xs, ys, label=line, **_STYLES[line])

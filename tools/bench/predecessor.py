@@ -77,14 +77,19 @@ class Floor:
             self._ioctx.operate_read_op(operation, object_name)
             dict(answer)
 
-    def two_guarded_writes(self, request_name: str) -> None:
-        """Create an object with three keys; put a key that must be absent into another."""
+    def create_group_object(self) -> str:
+        """Create an object with three keys; its UUID."""
         group_uuid = str(uuid.uuid4())
         keys = tuple(sorted(layout.ATTRIBUTE_KEYS))
         with self._rados.WriteOpCtx() as operation:
             operation.new(self._rados.LIBRADOS_CREATE_EXCLUSIVE)
             self._ioctx.set_omap(operation, keys, (b"x" * 50,) * 3)
             self._ioctx.operate_write_op(operation, layout.group_object(group_uuid))
+        return group_uuid
+
+    def two_guarded_writes(self, request_name: str) -> None:
+        """Create an object with three keys; put a key that must be absent into another."""
+        group_uuid = self.create_group_object()
         key = layout.entry_key(request_name)
         with self._rados.WriteOpCtx() as operation:
             operation.new(self._rados.LIBRADOS_CREATE_IDEMPOTENT)

@@ -141,6 +141,9 @@ def reserve_together(subject: Bench, callers: tuple[int, ...], rounds: int, seco
             ("predecessor", before.reserve),
         ):
             actions[f"{name}, {count}"] = rate_of(partial(_reserve_fresh, reserve), count, seconds)
+    actions["creating alone, 32"] = rate_of(
+        subject.floor("together").create_group_object, 32, seconds
+    )
     return Case(
         "reserve on RADOS, by callers",
         "reservations a second",

@@ -338,16 +338,15 @@ class RADOSStore(Store):
         and _ObjectChangedError for the guard Unchanged.
         """
         rados = import_rados()
-        with self._errors(Doing.WRITE, write.object_name), rados.WriteOpCtx() as operation:
-            _add_guards(rados, operation, write)
-            _add_changes(ioctx, operation, write)
-            try:
+        try:
+            with rados.WriteOpCtx() as operation:
+                _add_guards(rados, operation, write)
+                _add_changes(ioctx, operation, write)
                 ioctx.operate_write_op(operation, write.object_name, self._clock() // _NS)
-            except rados.Error as error:
-                meaning = _failed_guard(error, write)
-                if meaning is None:
-                    raise
-                raise meaning from error
+        except (rados.Error, *_BINDING_ERRORS) as error:
+            raise _failed_guard(error, write) or translated(
+                error, Doing.WRITE, self._scene, write.object_name
+            ) from error
 
     def _write_pinned(self, connection: Connection, write: Write) -> None:
         """Apply `write` with guards that the binding cannot pass on.
