@@ -64,3 +64,8 @@ def test_a_damaged_reservation_is_exit_code_6_and_names_verify(cli: CLI) -> None
 def test_a_journal_that_does_not_exist_is_exit_code_16_and_is_not_made(cli: CLI) -> None:
     assert "there is no journal at" in cli.refused("check", "snap-1", code=16)
     assert not cli.state.exists()
+
+
+def test_who_names_no_store_and_has_no_file_is_told_how_to_name_a_pool(cli: CLI) -> None:
+    assert "-p POOL" in cli.refused("check", "snap-1", code=16)
+    assert "-p POOL" not in cli.refused("check", "x", "--store", "sqlite:missing.db", code=16)

@@ -12,7 +12,13 @@ import click
 
 from csijournal.cli.options import Settings
 from csijournal.cli.rados_options import open_rados
-from csijournal.errors import InvalidStoreURL, PermissionDenied, StoreUnsuitable, printable
+from csijournal.errors import (
+    InvalidStoreURL,
+    PermissionDenied,
+    PlaceNotFound,
+    StoreUnsuitable,
+    printable,
+)
 from csijournal.handle import Handle
 from csijournal.journal import VolumeGroupJournal
 from csijournal.store import Guarantee, Store, open_store
@@ -49,8 +55,21 @@ def open_place(
             error.hint = "It would be gone when this command ends: use sqlite or rados"
             raise
         if not create:
-            store.connect()
+            _connect(store, settings)
         yield store
+
+
+def _connect(store: Store, settings: Settings) -> None:
+    """Reach the store; who named none is told of the other kind of place."""
+    try:
+        store.connect()
+    except PlaceNotFound as error:
+        if not settings.rados and "store" not in settings.given and not _store_variable():
+            error.hint = (
+                "Is the journal in a Ceph pool? Name it: -p POOL, and -N NAMESPACE."
+                " Without either, reserve and ensure make this file"
+            )
+        raise
 
 
 def journal_on(store: Store, settings: Settings) -> VolumeGroupJournal:
@@ -62,10 +81,14 @@ def _open(settings: Settings, create: bool, handle: Handle | None) -> Store:
     _require_one_place(settings)
     if settings.rados:
         return open_rados(settings.rados, handle, _timeout_seconds(settings))
-    url = settings.given.get("store", os.environ.get("CSIJOURNAL_STORE") or None)
+    url = settings.given.get("store", _store_variable())
     if url is None:
         url = _default_url(create=create)
     return open_store(_with_timeout(_require_utf8(url), settings), create=create)
+
+
+def _store_variable() -> str | None:
+    return os.environ.get("CSIJOURNAL_STORE") or None
 
 
 def _require_one_place(settings: Settings) -> None:
