@@ -67,7 +67,7 @@ def _connect(store: Store, settings: Settings) -> None:
         if not settings.rados and "store" not in settings.given and not _store_variable():
             error.hint = (
                 "Is the journal in a Ceph pool? Name it: -p POOL, and -N NAMESPACE."
-                " Without either, reserve and ensure make this file"
+                " Without, reserve, ensure and restore --apply make the file"
             )
         raise
 
