@@ -16,7 +16,7 @@ from csijournal.errors import (
     GroupNotFound,
     GuardFailed,
     StoreBusy,
-    naming,
+    error_context,
     printable,
 )
 
@@ -112,7 +112,7 @@ def test_printable_leaves_what_can_be_read_as_it_is() -> None:
 
 def test_the_operation_is_named_once_and_by_the_innermost() -> None:
     def fail() -> None:
-        with naming("outer"), naming("inner"):
+        with error_context("outer"), error_context("inner"):
             raise GroupNotFound("the cause")
 
     with pytest.raises(GroupNotFound, match=r"^inner: the cause$"):
@@ -120,7 +120,7 @@ def test_the_operation_is_named_once_and_by_the_innermost() -> None:
 
 
 def test_naming_leaves_other_errors_alone() -> None:
-    with pytest.raises(KeyError, match=r"^'k'$"), naming("operation"):
+    with pytest.raises(KeyError, match=r"^'k'$"), error_context("operation"):
         raise KeyError("k")
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from csijournal.findings import Kind
+from csijournal.check.findings import FindingKind
+from csijournal.check.scan import Verifier
 from csijournal.store.memory import MemoryStore
-from csijournal.verify import Verifier
 from explorer import report
 from explorer.clients import ENDED, Run
 from explorer.contents import NOW, Contents
@@ -52,7 +52,7 @@ def test_two_recoveries_and_a_crash_can_strand_one_object_and_do_nothing_else() 
     for state in tally.bad_ends:
         assert state.nodes[0] is not ENDED
         assert {kind for store in space.recovered(state) for kind in _seen_by_verify(store)} == {
-            Kind.ORPHAN_GROUP
+            FindingKind.ORPHAN_GROUP
         }
 
 
@@ -71,7 +71,7 @@ def test_late_writes_that_overtake_revive_a_group_or_change_a_member_and_do_noth
         assert finding.violation.invariant != "a" or "member" in finding.violation.what
 
 
-def _seen_by_verify(store: MemoryStore) -> set[Kind]:
+def _seen_by_verify(store: MemoryStore) -> set[FindingKind]:
     verifier = Verifier(store, deep=True, grace_seconds=0, clock=lambda: NOW)
     return {finding.kind for finding in verifier.findings()}
 

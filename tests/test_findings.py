@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from csijournal.check.findings import Finding, FindingKind, Severity
 from csijournal.errors import InvalidInput
-from csijournal.findings import Finding, Kind, Severity
 from support.damage import NOW, every_damage
 from support.places import MemoryPlace
 from support.verified import look
@@ -23,24 +23,24 @@ WARNINGS = {
 }
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_every_kind_says_what_it_means_and_what_to_do(kind: Kind) -> None:
-    for text in (kind.meaning, kind.cure):
+@pytest.mark.parametrize("kind", FindingKind)
+def test_every_kind_says_what_it_means_and_what_to_do(kind: FindingKind) -> None:
+    for text in (kind.meaning, kind.remedy):
         assert text[0].isupper() or text.startswith(("repair", "recover", "attach", "csijournal"))
         assert text.endswith(".")
         assert "  " not in text
-    assert kind.meaning != kind.cure
+    assert kind.meaning != kind.remedy
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_what_works_all_the_same_is_a_warning(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", FindingKind)
+def test_what_works_all_the_same_is_a_warning(kind: FindingKind) -> None:
     assert (kind.severity is Severity.WARNING) == (kind.value in WARNINGS)
 
 
 texts = st.text() | st.sampled_from(["\udcff", "\x00", "é\n", '"'])
 findings = st.builds(
     Finding,
-    st.sampled_from(Kind),
+    st.sampled_from(FindingKind),
     texts,
     texts,
     texts,
@@ -75,7 +75,7 @@ def test_findings_for_people_come_with_commands_and_others_need_none() -> None:
             assert command[0] in {"attach", "drop", "recover"}
 
 
-WHOLE = Finding(Kind.DANGLING_ENTRY, "x", request_name="a").to_json()
+WHOLE = Finding(FindingKind.DANGLING_ENTRY, "x", request_name="a").to_json()
 
 
 WITHOUT = [{k: v for k, v in WHOLE.items() if k != gone} for gone in ("kind", "object")]

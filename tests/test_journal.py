@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from csijournal import Ensured, Entry, Guarantee, Reservation, Store, VolumeGroupJournal
+from csijournal import EnsureResult, Entry, Guarantee, Reservation, Store, VolumeGroupJournal
 from csijournal.errors import (
     AlreadyReserved,
     CSIJournalError,
@@ -149,11 +149,13 @@ def test_a_source_of_uuids_that_makes_none_is_refused_before_any_write(store: St
 def test_ensure_makes_a_reservation_once_and_finds_it_from_then_on(
     store: Store, journal: VolumeGroupJournal
 ) -> None:
-    assert journal.ensure_reservation("req-a") == Ensured(reservation("req-a", ONE), created=True)
+    assert journal.ensure_reservation("req-a") == EnsureResult(
+        reservation("req-a", ONE), created=True
+    )
     before = dump(store)
     for same in (journal, bare_journal(store, new_uuids=uuids(7))):
         found = same.ensure_reservation("req-a", "other-")
-        assert found == Ensured(reservation("req-a", ONE), created=False)
+        assert found == EnsureResult(reservation("req-a", ONE), created=False)
     assert dump(store) == before
 
 
@@ -628,8 +630,8 @@ def test_a_name_that_keeps_changing_hands_is_pending_and_not_an_endless_loop() -
 
         others = uuids(500)
 
-        def read_object(self, object_name: str, *, landmark: str = "") -> dict[str, bytes] | None:
-            found = super().read_object(object_name, landmark=landmark)
+        def read_object(self, object_name: str, *, sentinel: str = "") -> dict[str, bytes] | None:
+            found = super().read_object(object_name, sentinel=sentinel)
             entry = {"csi.volume.group.req-a": next(self.others).encode()}
             self.inner.write(Write(DIRECTORY, puts=entry))
             return found

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
-from csijournal import Ensured, Entry, Reservation, Store, Timestamp
+from csijournal import EnsureResult, Entry, Reservation, Store, Timestamp
 from csijournal.errors import (
     AlreadyReserved,
     GroupNotFound,
@@ -116,7 +116,7 @@ class JournalMachine(RuleBasedStateMachine):
         held = self.groups.get(request_name)
         answer = self.journal.ensure_reservation(request_name, prefix)
         group = held or self.made(request_name, prefix)
-        assert answer == Ensured(group.reservation(), created=held is None)
+        assert answer == EnsureResult(group.reservation(), created=held is None)
         return group.group_uuid
 
     @rule(request_name=request_names)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csijournal import Timestamp, layout
+from csijournal import Timestamp
 from csijournal.errors import (
     InvalidGroupName,
     InvalidGroupUUID,
@@ -14,6 +14,7 @@ from csijournal.errors import (
     InvalidMember,
     InvalidRequestName,
 )
+from csijournal.wire import layout
 from support import strategies
 from support.texts import FORBIDDEN_CHARACTERS
 

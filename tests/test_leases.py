@@ -8,11 +8,12 @@ from contextlib import suppress
 
 import pytest
 
-from csijournal import Store, VolumeGroupJournal, layout
+from csijournal import Store, VolumeGroupJournal
 from csijournal.errors import AlreadyReserved, OutcomeUnknown, PlaceUnusable, StoreError
-from csijournal.layout import Lease, parse_lease
 from csijournal.store import Write
 from csijournal.store.memory import MemoryStore
+from csijournal.wire import layout
+from csijournal.wire.layout import Lease, parse_lease
 from support.counting import CountingStore
 from support.damage import GRACE
 from support.faulty import Died, FaultyStore, MeddlingStore, MortalStore

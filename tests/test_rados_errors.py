@@ -20,67 +20,67 @@ from csijournal.errors import (
     StoreUnreachable,
     TooLarge,
 )
-from csijournal.store.rados_errors import Doing, Scene, store_error, translated
+from csijournal.store.rados.errors import ErrorContext, Operation, store_error, translated
 
-SCENE = Scene(user="client.x", pool="p{0}", namespace="n", timeout_seconds=2.5)
+CONTEXT = ErrorContext(user="client.x", pool="p{0}", namespace="n", timeout_seconds=2.5)
 NUMBERS = [*range(1, 200), 1000, 4095]
 
 
-@pytest.mark.parametrize("doing", Doing)
+@pytest.mark.parametrize("operation", Operation)
 @pytest.mark.parametrize("number", NUMBERS)
-def test_every_error_number_has_a_meaning(number: int, doing: Doing) -> None:
-    error = store_error(-number, doing, SCENE, "o")
+def test_every_error_number_has_a_meaning(number: int, operation: Operation) -> None:
+    error = store_error(-number, operation, CONTEXT, "o")
     assert isinstance(error, StoreError)
     assert error.object_name == "o"
     assert error.message
     assert "{" not in str(error).replace("p{0}", "")
-    if doing is Doing.CONNECT:
+    if operation is Operation.CONNECT:
         assert isinstance(error, StoreUnreachable | AuthenticationFailed | ClientBlocked)
     else:
         assert not isinstance(error, StoreUnreachable | AuthenticationFailed)
-    if doing is not Doing.WRITE:
+    if operation is not Operation.WRITE:
         assert not isinstance(error, GuardFailed | OutcomeUnknown)
 
 
 @pytest.mark.parametrize(
-    ("number", "doing", "kind"),
+    ("number", "operation", "kind"),
     [
-        (errno.ETIMEDOUT, Doing.READ, StoreTimeout),
-        (errno.ETIMEDOUT, Doing.WRITE, OutcomeUnknown),
-        (errno.ETIMEDOUT, Doing.CONNECT, StoreUnreachable),
-        (errno.EINTR, Doing.WRITE, OutcomeUnknown),
-        (errno.EPERM, Doing.READ, PermissionDenied),
-        (errno.EACCES, Doing.WRITE, PermissionDenied),
-        (errno.EACCES, Doing.CONNECT, AuthenticationFailed),
-        (errno.ENOSPC, Doing.WRITE, StoreFull),
-        (errno.EDQUOT, Doing.WRITE, StoreFull),
-        (errno.ESHUTDOWN, Doing.READ, ClientBlocked),
-        (errno.E2BIG, Doing.WRITE, TooLarge),
-        (errno.EMSGSIZE, Doing.WRITE, TooLarge),
-        (errno.EBUSY, Doing.WRITE, StoreBusy),
-        (errno.EOPNOTSUPP, Doing.WRITE, PlaceUnusable),
+        (errno.ETIMEDOUT, Operation.READ, StoreTimeout),
+        (errno.ETIMEDOUT, Operation.WRITE, OutcomeUnknown),
+        (errno.ETIMEDOUT, Operation.CONNECT, StoreUnreachable),
+        (errno.EINTR, Operation.WRITE, OutcomeUnknown),
+        (errno.EPERM, Operation.READ, PermissionDenied),
+        (errno.EACCES, Operation.WRITE, PermissionDenied),
+        (errno.EACCES, Operation.CONNECT, AuthenticationFailed),
+        (errno.ENOSPC, Operation.WRITE, StoreFull),
+        (errno.EDQUOT, Operation.WRITE, StoreFull),
+        (errno.ESHUTDOWN, Operation.READ, ClientBlocked),
+        (errno.E2BIG, Operation.WRITE, TooLarge),
+        (errno.EMSGSIZE, Operation.WRITE, TooLarge),
+        (errno.EBUSY, Operation.WRITE, StoreBusy),
+        (errno.EOPNOTSUPP, Operation.WRITE, PlaceUnusable),
     ],
 )
 def test_numbers_that_say_more_have_a_class_of_their_own(
-    number: int, doing: Doing, kind: type[StoreError]
+    number: int, operation: Operation, kind: type[StoreError]
 ) -> None:
-    assert type(store_error(number, doing, SCENE)) is kind
+    assert type(store_error(number, operation, CONTEXT)) is kind
 
 
 def test_other_numbers_are_named() -> None:
-    assert "errno 5, EIO" in str(store_error(errno.EIO, Doing.READ, SCENE))
+    assert "errno 5, EIO" in str(store_error(errno.EIO, Operation.READ, CONTEXT))
 
 
 def test_a_denied_user_learns_which_capability_it_needs() -> None:
-    error = store_error(errno.EPERM, Doing.WRITE, SCENE)
+    error = store_error(errno.EPERM, Operation.WRITE, CONTEXT)
     assert (
         "ceph auth caps client.x mon 'allow r' osd 'allow rw pool=p{0} namespace=n'" in error.hint
     )
 
 
 @pytest.mark.ceph
-@pytest.mark.parametrize("doing", Doing)
-def test_every_exception_of_the_binding_has_a_meaning(doing: Doing) -> None:
+@pytest.mark.parametrize("operation", Operation)
+def test_every_exception_of_the_binding_has_a_meaning(operation: Operation) -> None:
     import rados  # noqa: PLC0415 - where there is no Ceph, this test alone must fail
 
     kinds = [
@@ -91,9 +91,9 @@ def test_every_exception_of_the_binding_has_a_meaning(doing: Doing) -> None:
     assert len(kinds) > 10
     for kind in kinds:
         for error in (_made(kind), _made(kind, errno.EIO)):
-            assert isinstance(translated(error, doing, SCENE), StoreError)
+            assert isinstance(translated(error, operation, CONTEXT), StoreError)
     for odd in (TypeError("x must be a string"), ValueError("x"), OverflowError("too large")):
-        assert isinstance(translated(odd, doing, SCENE), StoreError)
+        assert isinstance(translated(odd, operation, CONTEXT), StoreError)
 
 
 def _made(kind: type[Exception], number: int | None = None) -> Exception:

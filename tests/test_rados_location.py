@@ -10,7 +10,7 @@ import pytest
 
 from csijournal import open_store
 from csijournal.errors import InvalidStoreURL, PlaceNotFound, PlaceUnusable
-from csijournal.store.rados_location import RADOSLocation
+from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.urls import rados_location
 
 SECRET = "AQB7wgNrZk9MKxAAvNdokgk+aiBCTqaeit8elw=="  # noqa: S105 - nobody's

@@ -22,9 +22,9 @@ from csijournal.errors import (
     PlaceUnusable,
     StoreUnreachable,
 )
-from csijournal.store.rados import RADOSStore
-from csijournal.store.rados_location import RADOSLocation
-from csijournal.store.rados_login import Login
+from csijournal.store.rados.location import RADOSLocation
+from csijournal.store.rados.login import Login
+from csijournal.store.rados.pool import RADOSStore
 
 pytestmark = pytest.mark.ceph
 
@@ -220,8 +220,8 @@ def test_the_key_is_in_no_command_line_file_or_text(
 import sys
 from csijournal import open_store
 from csijournal.errors import CSIJournalError
-from csijournal.store.rados import RADOSStore
-from csijournal.store.rados_location import RADOSLocation
+from csijournal.store.rados.pool import RADOSStore
+from csijournal.store.rados.location import RADOSLocation
 location = RADOSLocation(sys.argv[2], monitors=sys.argv[3])
 with RADOSStore.from_location(location) as store:
     store.connect()

@@ -30,8 +30,8 @@ from csijournal.errors import (
 )
 from csijournal.store import KeyAbsent, KeyEquals, KeyPresent, ObjectAbsent, ObjectExists, Write
 from csijournal.store.contract import Unchanged
-from csijournal.store.rados import READS_UNDER_WAY_MAX, RADOSStore
-from csijournal.store.rados_binding import import_rados
+from csijournal.store.rados.binding import import_rados
+from csijournal.store.rados.pool import READS_UNDER_WAY_MAX, RADOSStore
 
 pytestmark = pytest.mark.ceph
 
@@ -93,11 +93,11 @@ def until(holds: Callable[[], bool], seconds: float = 20) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 1023, 1024, 1025, 5000])
-@pytest.mark.parametrize("landmark", ["", "key-000000", "missing"])
-def test_an_object_of_any_size_is_read_whole(store: RADOSStore, count: int, landmark: str) -> None:
+@pytest.mark.parametrize("sentinel", ["", "key-000000", "missing"])
+def test_an_object_of_any_size_is_read_whole(store: RADOSStore, count: int, sentinel: str) -> None:
     store.write(Write("o", guards=(ObjectAbsent(),), puts=entries(count)))
-    assert store.read_object("o", landmark=landmark) == entries(count)
-    assert list(store.read_objects(["o", "no"], landmark=landmark)) == [
+    assert store.read_object("o", sentinel=sentinel) == entries(count)
+    assert list(store.read_objects(["o", "no"], sentinel=sentinel)) == [
         ("o", entries(count)),
         ("no", None),
     ]
@@ -110,11 +110,11 @@ def test_an_object_is_read_whole_however_short_the_pages_of_the_osd_are(
     for count in range(9):
         store.write(Write(f"o{count}", guards=(ObjectAbsent(),), puts=entries(count)))
     with pages_of(ceph, store, limit):
-        for landmark in ["", "a", *entries(9), "z"]:
-            read = dict(store.read_objects([f"o{count}" for count in range(9)], landmark=landmark))
+        for sentinel in ["", "a", *entries(9), "z"]:
+            read = dict(store.read_objects([f"o{count}" for count in range(9)], sentinel=sentinel))
             for count in range(9):
                 assert read[f"o{count}"] == entries(count)
-                assert store.read_object(f"o{count}", landmark=landmark) == entries(count)
+                assert store.read_object(f"o{count}", sentinel=sentinel) == entries(count)
         state = store.read_state("o8")
         assert state is not None
         assert state.entries == entries(8)
@@ -137,7 +137,7 @@ def test_a_large_object_that_changes_is_read_as_it_was_at_one_moment(store: RADO
     changer.start()
     try:
         for _ in range(20):
-            read = store.read_object("o", landmark="key-000000")
+            read = store.read_object("o", sentinel="key-000000")
             assert read is not None
             assert len(read) == 2500
             assert len(set(read.values())) == 1
@@ -188,7 +188,7 @@ def test_many_objects_are_read_in_order_and_lazily(store: RADOSStore) -> None:
             taken += 1
             yield name
 
-    reading = store.read_objects(some(), landmark="k")
+    reading = store.read_objects(some(), sentinel="k")
     assert next(reading) == ("o0", {"k": b"o0"})
     assert taken <= READS_UNDER_WAY_MAX
     assert [name for name, _ in reading] == names[1:]
@@ -200,10 +200,10 @@ def test_a_reading_of_many_objects_can_be_left_in_the_middle(
     store = RADOSStore(POOL, namespace, conf=ceph.conf)
     store.write(Write("o", puts=entries(500)))
     for _ in range(20):
-        reading = store.read_objects(["o"] * 200, landmark="key-000000")
+        reading = store.read_objects(["o"] * 200, sentinel="key-000000")
         assert next(reading)[1] == entries(500)
         del reading
-    reading = store.read_objects(["o"] * 200, landmark="key-000000")
+    reading = store.read_objects(["o"] * 200, sentinel="key-000000")
     next(reading)
     store.close()
     with pytest.raises(PlaceUnusable, match="closed"):
@@ -323,7 +323,7 @@ def test_a_key_that_is_not_utf8_is_told_with_its_object(
     put += [b"q\xff", "v"]
     subprocess.run(put, env={"PATH": "/usr/bin:/bin", **ceph.environment()}, check=True)
     with pytest.raises(PlaceUnusable, match=r"not UTF-8.*object o"):
-        store.read_object("o", landmark="k")
+        store.read_object("o", sentinel="k")
     with pytest.raises(PlaceUnusable, match=r"not UTF-8.*object o"):
         list(store.read_objects(["o"]))
     assert store.read_keys("o", ["k"]) == {"k": b"1"}
@@ -361,7 +361,7 @@ def test_a_read_that_nobody_answers_times_out(ceph: ThrowawayCluster, hasty: RAD
     reads: dict[str, Callable[[], object]] = {
         "keys": lambda: hasty.read_keys("o", ["k"]),
         "page": lambda: hasty.read_page("o"),
-        "object": lambda: hasty.read_object("o", landmark="k"),
+        "object": lambda: hasty.read_object("o", sentinel="k"),
         "state": lambda: hasty.read_state("o"),
         "objects": lambda: list(hasty.read_objects(["o"] * 100)),
         "time": lambda: hasty.modified_ns("o"),
@@ -472,7 +472,7 @@ def test_a_pool_that_was_deleted_is_not_an_empty_journal(ceph: ThrowawayCluster)
         uses: list[Callable[[], object]] = [
             lambda: store.read_keys("o", ["k"]),
             lambda: store.read_object("o"),
-            lambda: store.read_object("o", landmark="k"),
+            lambda: store.read_object("o", sentinel="k"),
             lambda: store.modified_ns("o"),
             lambda: list(store.read_objects(["o"])),
             lambda: store.write(Write("o", deletions=["k"])),
@@ -505,7 +505,7 @@ def test_a_user_with_caps_for_one_namespace_can_do_all_there(
         store.write(Write("o", guards=(ObjectAbsent(),), puts={"k": "ü".encode()}))
         store.write(Write("o", guards=(KeyEquals("k", "ü".encode()),), puts={"k": b"2"}))
         assert list(store.object_names()) == ["o"]
-        assert list(store.read_objects(["o"], landmark="k")) == [("o", {"k": b"2"})]
+        assert list(store.read_objects(["o"], sentinel="k")) == [("o", {"k": b"2"})]
         assert store.modified_ns("o")
         with pytest.raises(PermissionDenied):
             list(store.namespaces())
@@ -564,7 +564,7 @@ def test_threads_share_one_connection(ceph: ThrowawayCluster, namespace: str) ->
             try:
                 for step in range(20):
                     store.write(Write(f"o{number}", puts={f"k{step}": b"1"}))
-                    assert len(store.read_object(f"o{number}", landmark="k0") or {}) == step + 1
+                    assert len(store.read_object(f"o{number}", sentinel="k0") or {}) == step + 1
             except BaseException as error:  # noqa: BLE001 - handed to the test
                 troubles.append(error)
 
@@ -584,7 +584,7 @@ def test_closing_under_work_ends_the_work_cleanly(ceph: ThrowawayCluster, namesp
     def work() -> None:
         try:
             while True:
-                list(store.read_objects(["o"] * 20, landmark="key-000000"))
+                list(store.read_objects(["o"] * 20, sentinel="key-000000"))
                 store.write(Write("o", puts={"k": b"1"}))
         except StoreError as error:
             ends.append(error)
@@ -603,7 +603,7 @@ SETUP = """
 import os, sys, threading
 from csijournal.errors import PlaceUnusable
 from csijournal.store import Write
-from csijournal.store.rados import RADOSStore
+from csijournal.store.rados.pool import RADOSStore
 store = RADOSStore(sys.argv[1], "lives", conf=sys.argv[2], timeout_seconds=5)
 store.write(Write("o", puts={"k": b"1"}))
 """

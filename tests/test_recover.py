@@ -10,10 +10,11 @@ from dataclasses import asdict
 import pytest
 from hypothesis import given, settings
 
-from csijournal import Store, VolumeGroupJournal, layout
-from csijournal.layout import Lease
-from csijournal.recover import Recovery
+from csijournal import Store, VolumeGroupJournal
+from csijournal.journal.recover import Recovery
 from csijournal.store import Write
+from csijournal.wire import layout
+from csijournal.wire.layout import Lease
 from support.counting import CountingStore
 from support.damage import FOREIGN, GRACE, NOW, Wreck, every_damage, wrecks
 from support.faulty import Died, FaultyStore, MeddlingStore, MortalStore

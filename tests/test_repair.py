@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from csijournal import Store, VolumeGroupJournal, layout
+from csijournal import Store, VolumeGroupJournal
+from csijournal.check.findings import Finding, FindingKind
 from csijournal.errors import InvalidInput
-from csijournal.findings import Finding, Kind
-from csijournal.repair import Plan, Repairer, carry_out
+from csijournal.repair.plan import Plan, Repairer, carry_out
 from csijournal.store import Write
+from csijournal.wire import layout
 from support.counting import CountingStore
 from support.damage import DAMAGES, GRACE, MEMBERS, NOW, Wreck, every_damage, wrecks
 from support.faulty import FaultyStore
@@ -124,13 +125,13 @@ def _claims(wreck: Wreck) -> list[Finding]:
                     group_uuid=group_uuid or "",
                     automatic=True,
                 )
-                for kind in Kind
-                if group_uuid or kind is Kind.STALE_LEASE
+                for kind in FindingKind
+                if group_uuid or kind is FindingKind.STALE_LEASE
             ]
     return claims
 
 
-UNENTERED = (Kind.ORPHAN_GROUP, Kind.EMPTY_OBJECT, Kind.REVIVED_GROUP)
+UNENTERED = (FindingKind.ORPHAN_GROUP, FindingKind.EMPTY_OBJECT, FindingKind.REVIVED_GROUP)
 POINTED_AT_BY_OTHERS = ("nameless_group", *(d for d in DAMAGES if d.startswith("entry_of_")))
 """Whether entries of other names point at a group is verify's to find out, by walking all."""
 
@@ -158,8 +159,10 @@ def require_no_plan(wreck: Wreck, claims: list[Finding]) -> None:
     assert contents(store) == wreck.before()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.LARGE_DIRECTORY])
-def test_a_finding_that_is_not_automatic_makes_no_plan(kind: Kind) -> None:
+@pytest.mark.parametrize(
+    "kind", [kind for kind in FindingKind if kind is not FindingKind.LARGE_DIRECTORY]
+)
+def test_a_finding_that_is_not_automatic_makes_no_plan(kind: FindingKind) -> None:
     store = every_damage().build(MemoryPlace())
     repairer = Repairer(store, clock=lambda: NOW)
     for finding in look(store, clock=lambda: NOW)[0]:
@@ -167,8 +170,8 @@ def test_a_finding_that_is_not_automatic_makes_no_plan(kind: Kind) -> None:
             assert repairer.plan(finding) is None
 
 
-@pytest.mark.parametrize("kind", [Kind.DANGLING_ENTRY, Kind.NAME_MISMATCH])
-def test_a_finding_about_an_entry_that_names_none_is_refused(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [FindingKind.DANGLING_ENTRY, FindingKind.NAME_MISMATCH])
+def test_a_finding_about_an_entry_that_names_none_is_refused(kind: FindingKind) -> None:
     store = MemoryPlace().open()
     with pytest.raises(InvalidInput, match="must name its request name"):
         Repairer(store).plan(Finding(kind, "x", "default", automatic=True))

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from csijournal import Store, VolumeGroupJournal, layout
+from csijournal import Store, VolumeGroupJournal
 from csijournal.errors import ReservationPending
-from csijournal.repair import Plan, carry_out
+from csijournal.repair.plan import Plan, carry_out
+from csijournal.wire import layout
 from support.damage import DAMAGES, GRACE, NOW, Wreck, every_damage
 from support.faulty import Died, MeddlingStore, MortalStore
 from support.journals import LONG_AGO

@@ -349,7 +349,7 @@ def test_empty_values_are_stored_and_read_as_such_everywhere(store: Store) -> No
     assert store.read_keys("o", ["empty"]) == {"empty": b""}
     assert store.read_page("o") == {"empty": b"", "full": b"1"}
     assert store.read_object("o") == {"empty": b"", "full": b"1"}
-    assert store.read_object("o", landmark="empty") == {"empty": b"", "full": b"1"}
+    assert store.read_object("o", sentinel="empty") == {"empty": b"", "full": b"1"}
     assert list(store.read_objects(["o"])) == [("o", {"empty": b"", "full": b"1"})]
 
 
@@ -387,7 +387,7 @@ def test_what_is_missing_reads_as_none_and_what_is_empty_as_empty(store: Store) 
         store.read_page,
         lambda name: store.read_page(name, after="a", prefix="b"),
         store.read_object,
-        lambda name: store.read_object(name, landmark="a"),
+        lambda name: store.read_object(name, sentinel="a"),
     )
     for read in reads:
         assert read("missing") is None
@@ -482,16 +482,16 @@ def test_five_thousand_entries_are_read_whole_in_pages_and_by_key(store: Store) 
     store.write(Write("o", puts=entries))
     keys = list(entries)
     assert store.read_object("o") == entries
-    for landmark in (keys[0], keys[2_500], keys[-1], "no-such-key"):
-        assert store.read_object("o", landmark=landmark) == entries
+    for sentinel in (keys[0], keys[2_500], keys[-1], "no-such-key"):
+        assert store.read_object("o", sentinel=sentinel) == entries
     assert [key for page in pages(store, "o", 10_000) for key in page] == keys
     assert store.read_keys("o", keys[::4]) == {key: entries[key] for key in keys[::4]}
     store.write(Write("o", guards=(KeyEquals(keys[-1], b"4999"),), deletions=keys[1:]))
     assert store.read_object("o") == {keys[0]: b"0"}
 
 
-@pytest.mark.parametrize("landmark", ["", "key-00000", "key-02999", "no-such-key"])
-def test_a_whole_object_is_read_as_it_was_at_one_moment(place: Place, landmark: str) -> None:
+@pytest.mark.parametrize("sentinel", ["", "key-00000", "key-02999", "no-such-key"])
+def test_a_whole_object_is_read_as_it_was_at_one_moment(place: Place, sentinel: str) -> None:
     store = place.open()
     states = [{f"key-{n:05}": letter for n in range(3_000)} for letter in (b"a", b"b")]
     store.write(Write("o", puts=states[0]))
@@ -507,7 +507,7 @@ def test_a_whole_object_is_read_as_it_was_at_one_moment(place: Place, landmark: 
     with ThreadPoolExecutor(1) as executor:
         changing = executor.submit(change)
         while not done.is_set():
-            assert store.read_object("o", landmark=landmark) in states
+            assert store.read_object("o", sentinel=sentinel) in states
         changing.result()
 
 
@@ -522,7 +522,7 @@ def test_many_objects_are_read_in_the_order_given(store: Store) -> None:
     ]
     expected[150] = ("empty", {})
     assert list(store.read_objects(asked)) == expected
-    assert list(store.read_objects(iter(asked), landmark="name")) == expected
+    assert list(store.read_objects(iter(asked), sentinel="name")) == expected
     assert list(store.read_objects([])) == []
 
 

@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 
-from csijournal import Store, VolumeGroupJournal, layout
+from csijournal import Store, VolumeGroupJournal
 from csijournal.archive import ArchiveWriter, Record, check_archive
-from csijournal.repair import carry_out
+from csijournal.repair.plan import carry_out
 from csijournal.store import Write
 from csijournal.store.memory import MemoryStore
-from csijournal.transfer import differences, export_all, export_instance
+from csijournal.transfer.transfer import differences, export_all, export_instance
+from csijournal.wire import layout
 from support.damage import FOREIGN, INSTANCES, MEMBERS, NOW, Wreck, every_damage, wrecks
 from support.faulty import MeddlingStore
 from support.mending import restore

@@ -9,7 +9,7 @@ import pytest
 from csijournal import open_store
 from csijournal.errors import InvalidStoreURL, PlaceNotFound
 from csijournal.store import Write
-from csijournal.store.combining import CombiningStore
+from csijournal.store.group_commit import GroupCommitStore
 from csijournal.store.memory import MemoryStore
 from csijournal.store.sqlite import SQLiteStore
 
@@ -27,7 +27,7 @@ def test_sqlite_opens_the_file_of_an_absolute_path(tmp_path: Path, *, create: bo
     path = tmp_path / "journal.db"
     SQLiteStore(path).connect()
     with open_store(f"sqlite://{path}", create=create) as store:
-        assert isinstance(store, CombiningStore)
+        assert isinstance(store, GroupCommitStore)
         assert store.place == f"sqlite://{path}"
         store.connect()
 
@@ -58,7 +58,7 @@ def test_a_place_that_is_not_to_be_made_is_not_found_at_the_first_use(tmp_path: 
 @pytest.mark.parametrize("timeout", ["0", "0.5", "12", "1e3"])
 def test_the_timeout_of_sqlite_is_in_seconds(tmp_path: Path, timeout: str) -> None:
     with open_store(f"sqlite://{tmp_path}/journal.db?timeout={timeout}") as store:
-        assert isinstance(store, CombiningStore)
+        assert isinstance(store, GroupCommitStore)
         assert isinstance(store._inner, SQLiteStore)
         assert store._inner._timeout_seconds == float(timeout)
         store.connect()

@@ -36,8 +36,8 @@ from urllib.parse import urlencode
 import soak_load
 from cluster import MON, OSD, ClusterError, ThrowawayCluster
 from csijournal import CSIJournalError, Store, VolumeGroupJournal, open_store
+from csijournal.check.scan import Verifier
 from csijournal.errors import StoreError
-from csijournal.verify import Verifier
 from soak_judge import OUTCOMES, Call, History, Ledger, Rest, Violation
 from soak_load import Orders
 

@@ -29,7 +29,7 @@ from csijournal.errors import (
     StoreTimeout,
     StoreUnreachable,
 )
-from csijournal.store.combining import CombiningStore
+from csijournal.store.group_commit import GroupCommitStore
 
 SHARED_NAMES = tuple(f"shared-{number}" for number in range(4))
 OWN_NAMES = 3
@@ -281,8 +281,8 @@ def run(orders: Orders) -> None:
     stop = threading.Event()
     account = Account(orders.log)
     store = open_store(orders.url)
-    if orders.combining and not isinstance(store, CombiningStore):
-        store = CombiningStore(store)
+    if orders.combining and not isinstance(store, GroupCommitStore):
+        store = GroupCommitStore(store)
     journal = VolumeGroupJournal(
         store, lease_size=orders.lease_size, grace_seconds=orders.grace_seconds
     )

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from csijournal import errors
 from csijournal.errors import CSIJournalError
-from csijournal.handle import Handle
-from csijournal.journal import VolumeGroupJournal
-from csijournal.model import Ensured, Entry, Reservation
+from csijournal.journal.groups import VolumeGroupJournal
+from csijournal.journal.model import EnsureResult, Entry, Reservation
 from csijournal.store import Guarantee, Store, open_store
-from csijournal.timestamp import Timestamp
+from csijournal.wire.handles import Handle
+from csijournal.wire.timestamps import Timestamp
 
 __all__ = [
     "CSIJournalError",
-    "Ensured",
+    "EnsureResult",
     "Entry",
     "Guarantee",
     "Handle",

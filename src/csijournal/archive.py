@@ -24,7 +24,7 @@ from typing import IO, Any, Self
 
 from csijournal.errors import InvalidArchive, InvalidInput
 from csijournal.store.contract import check_name
-from csijournal.timestamp import Timestamp
+from csijournal.wire.timestamps import Timestamp
 
 FORMAT = 1
 

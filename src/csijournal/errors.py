@@ -287,7 +287,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-class naming:  # noqa: N801 - reads as a verb, and a generator would cost more
+class error_context:  # noqa: N801 - reads as a verb, and a generator would cost more
     """A block whose errors carry `operation`, unless they name one already."""
 
     __slots__ = ("_operation",)

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from csijournal import layout
 from csijournal.store import Store, Write
 from csijournal.store.sqlite import SQLiteStore
+from csijournal.wire import layout
 
 COMMAND = [sys.executable, "-W", "error", "-m", "csijournal"]
 UUID = "8857a21c-fc4f-4577-98f4-a7b5f055388e"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cli.conftest import CLI, DIRECTORY
-from csijournal import layout
-from csijournal.layout import Lease
 from csijournal.store.sqlite import SQLiteStore
-from csijournal.timestamp import Timestamp
+from csijournal.wire import layout
+from csijournal.wire.layout import Lease
+from csijournal.wire.timestamps import Timestamp
 from support.places import LONG_AGO_NS, Omaps, fill
 
 LONG_AGO = Timestamp(LONG_AGO_NS)

@@ -7,7 +7,7 @@ import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import damage, entries, group, uuid
-from csijournal import layout
+from csijournal.wire import layout
 
 GROUP = layout.group_object(uuid(1))
 
@@ -100,7 +100,7 @@ def test_what_cannot_be_attached_is_refused(
 def test_what_changed_meanwhile_is_exit_code_1(detached: CLI) -> None:
     script = f"""
 import sys
-from csijournal import repair
+from csijournal.repair import plan as repair
 from csijournal.cli.run import run
 from csijournal.store import Write
 carry_out = repair.carry_out

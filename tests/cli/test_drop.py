@@ -4,7 +4,7 @@ import pytest
 
 from cli.conftest import CLI, DIRECTORY
 from cli.damage import damage, entries, group, uuid
-from csijournal import layout
+from csijournal.wire import layout
 
 GROUP = layout.group_object(uuid(1))
 

@@ -11,7 +11,7 @@ import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import DAMAGED, damage, entries, group, uuid
-from csijournal import layout
+from csijournal.wire import layout
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_an_export_cut_short_leaves_the_older_file(cli: CLI) -> None:
     file.write_text("older")
     script = """
 import os, sys
-from csijournal import transfer
+from csijournal.transfer import transfer
 from csijournal.cli.run import run
 transfer._groups = lambda *_: os.kill(os.getpid(), 9)
 run(sys.argv[1:])

@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY, OTHER_UUID, UUID
-from csijournal import layout
 from csijournal.store import Write
+from csijournal.wire import layout
 
 MANY = 20_000
 

@@ -17,9 +17,9 @@ import pytest
 
 from cli.conftest import CLI, COMMAND, UUID
 from csijournal import errors
-from csijournal.cli import opening, run
-from csijournal.cli.commands import COMMANDS
-from csijournal.cli.exits import exit_code_rows
+from csijournal.cli import connect, run
+from csijournal.cli.exit_codes import exit_code_rows
+from csijournal.cli.program import COMMANDS
 
 
 def descendants(kind: type[errors.CSIJournalError]) -> Iterator[type[errors.CSIJournalError]]:
@@ -42,7 +42,7 @@ def test_the_help_lists_commands_options_and_exit_codes_without_importing_them(c
 
     imported = set(done.stderr.split())
     commands = {f"csijournal.cli.{name}" for name in COMMANDS}
-    assert not imported & ({"rich", "sqlite3", "rados", "csijournal.store.rados"} | commands)
+    assert not imported & ({"rich", "sqlite3", "rados", "csijournal.store.rados.pool"} | commands)
     for name, line in COMMANDS.items():
         assert re.search(rf"^  {name} +{re.escape(line)}$", done.stdout, re.MULTILINE)
     for option in ("--store URL", "-p, --pool", "-o, --output", "--csi-config", "_COMPLETE"):
@@ -51,7 +51,7 @@ def test_the_help_lists_commands_options_and_exit_codes_without_importing_them(c
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_commands_line_in_the_table_is_the_first_of_its_help(name: str) -> None:
-    command = importlib.import_module(f"csijournal.cli.{name}").command
+    command = importlib.import_module(f"csijournal.cli.commands.{name}").command
 
     assert command.help.splitlines()[0] == COMMANDS[name]
     assert command.name == name
@@ -180,7 +180,7 @@ def test_every_error_ends_with_its_own_exit_code(
     def fail(*_arguments: object, **_options: object) -> None:
         raise kind("it\nfailed", operation="verb", object_name="o", key="k", hint="do this")
 
-    monkeypatch.setattr(opening, "open_store", fail)
+    monkeypatch.setattr(connect, "open_store", fail)
 
     assert run.run(["list"]) == kind.exit_code
     assert capsys.readouterr().err == (
@@ -190,9 +190,9 @@ def test_every_error_ends_with_its_own_exit_code(
 
 def test_a_bug_is_exit_code_70_with_the_traceback(cli: CLI) -> None:
     script = (
-        "import sys; from csijournal.cli import opening, run\n"
+        "import sys; from csijournal.cli import connect, run\n"
         "def fail(*_, **__): raise ZeroDivisionError('oh')\n"
-        "opening.open_store = fail; sys.exit(run.run(['list']))"
+        "connect.open_store = fail; sys.exit(run.run(['list']))"
     )
     done = subprocess.run(
         [COMMAND[0], "-c", script],
@@ -308,10 +308,11 @@ def test_an_interrupted_command_is_exit_code_130_without_traceback(cli: CLI) -> 
 
 _WAITING = """
 import sys, time
-from csijournal.cli import opening, run
+from csijournal.cli import run
+from csijournal.cli import connect
 def wait(*_, **__):
     print("waiting", flush=True)
     time.sleep(60)
-opening.open_store = wait
+connect.open_store = wait
 sys.exit(run.run(["list"]))
 """

@@ -9,9 +9,9 @@ import pytest
 from cli.conftest import CLI, UUID
 from csijournal.cli import rados_options
 from csijournal.cli.rados_options import open_rados
-from csijournal.handle import Handle
-from csijournal.store.rados_location import RADOSLocation
+from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.urls import rados_location
+from csijournal.wire.handles import Handle
 
 if TYPE_CHECKING:
     from cluster import ThrowawayCluster

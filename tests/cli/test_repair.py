@@ -11,7 +11,7 @@ import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import damage, dangling, entries, uuid
-from csijournal import layout
+from csijournal.wire import layout
 
 BACKUP = "backup.jsonl"
 
@@ -32,7 +32,7 @@ def slowly(seconds: float) -> str:
     """A program that runs `csijournal`, and takes its time for each plan."""
     return f"""
 import sys, time
-from csijournal import repair
+from csijournal.repair import plan as repair
 from csijournal.cli.run import run
 carry_out = repair.carry_out
 def slow(store, plan):
@@ -96,7 +96,7 @@ def test_warnings_are_counted_and_left(cli: CLI) -> None:
     assert lines[-2:] == ["nothing to repair.", "2 warnings left alone."]
 
 
-# Doing it
+# Operation it
 
 
 def test_apply_mends_all_that_it_may(damaged: CLI) -> None:
@@ -183,7 +183,7 @@ def test_json_tells_of_each_finding_what_became_of_it(damaged: CLI) -> None:
 def test_what_changed_meanwhile_is_skipped_and_said(damaged: CLI) -> None:
     script = f"""
 import sys
-from csijournal import repair
+from csijournal.repair import plan as repair
 from csijournal.cli.run import run
 from csijournal.store import Write
 carry_out = repair.carry_out
@@ -336,7 +336,7 @@ def test_killed_at_any_point_it_can_be_run_again_and_undone(cli: CLI) -> None:
 def test_interrupted_while_it_plans_nothing_was_changed(cli: CLI) -> None:
     damage(cli, dangling(3000))
     before = cli.dump()
-    script = "import time\nfrom csijournal.repair import Repairer\n" + (
+    script = "import time\nfrom csijournal.repair.plan import Repairer\n" + (
         "plan = Repairer.plan\n"
         "def slow(self, finding):\n"
         "    print('planning', flush=True); time.sleep(1); return plan(self, finding)\n"

@@ -9,10 +9,10 @@ import pytest
 
 from cli.conftest import CLI, DIRECTORY
 from cli.damage import damage, dangling, entries, group, uuid
-from csijournal import layout
-from csijournal.findings import Finding, Kind
-from csijournal.report import LISTED_MAX, Report
-from csijournal.verify import Summary
+from csijournal.check.findings import Finding, FindingKind
+from csijournal.check.report import LISTED_MAX, Report
+from csijournal.check.scan import Summary
+from csijournal.wire import layout
 
 _VOID = {"meta", "br", "rect", "line"}
 
@@ -62,7 +62,7 @@ def test_the_page_has_counts_kinds_and_every_finding(cli: CLI) -> None:
     assert re.search(r"<dt>Entries</dt><dd>5</dd>", text)
     for kind in ("dangling-entry", "detached-group", "stale-lease"):
         assert f"<h2 id='{kind}'>" in text
-    assert Kind.DANGLING_ENTRY.meaning in page.words
+    assert FindingKind.DANGLING_ENTRY.meaning in page.words
     assert f"csi.volume.group.{uuid(2)}" in page.words
 
 
@@ -81,7 +81,7 @@ def test_the_page_needs_nothing_but_itself(cli: CLI) -> None:
     assert not tags & {"script", "link", "img", "iframe", "object", "form"}
     assert not re.search(r"https?:|url\(|@import|src=|\bon\w+=", text)
     assert [a["href"] for a in page.all("a")] == [
-        f"#{a['id']}" for a in page.all("h2") if a["id"] in {kind.value for kind in Kind}
+        f"#{a['id']}" for a in page.all("h2") if a["id"] in {kind.value for kind in FindingKind}
     ]
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
@@ -155,9 +155,9 @@ def test_each_age_falls_into_its_bucket(days: int, bucket: int) -> None:
 def test_several_places_are_told_apart() -> None:
     report = Report(deep=True, grace="15m")
     for place in ("rados://rbd/a", "rados://rbd/b"):
-        report.add(place, Finding(Kind.UNKNOWN_KEY, DIRECTORY, "default", key="x"), [])
+        report.add(place, Finding(FindingKind.UNKNOWN_KEY, DIRECTORY, "default", key="x"), [])
         summary = Summary(entries=2)
-        summary.kinds[Kind.UNKNOWN_KEY] += 1
+        summary.kinds[FindingKind.UNKNOWN_KEY] += 1
         report.add_summary(place, summary)
 
     page = Page("".join(report.html()))

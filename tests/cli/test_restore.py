@@ -10,7 +10,7 @@ import pytest
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import damage, entries, group, uuid
 from cli.memory import peak_kib
-from csijournal import layout
+from csijournal.wire import layout
 from support.places import Omaps
 
 GROUP = layout.group_object(uuid(1))
@@ -133,8 +133,8 @@ def test_json_has_counts_and_the_backup(exported: CLI) -> None:
 
 LATE = """
 import sys
-from csijournal import repair
-from csijournal.cli import restore
+from csijournal.repair import plan as repair
+from csijournal.cli.commands import restore
 from csijournal.cli.run import run
 from csijournal.store import Write
 write_backup = restore.write_backup
@@ -214,7 +214,7 @@ def test_ctrl_c_stops_it_between_two_writes_and_it_can_be_run_again(
 ) -> None:
     script = """
 import sys, time
-from csijournal import repair
+from csijournal.repair import plan as repair
 from csijournal.cli.run import run
 carry_out = repair.carry_out
 def slow(store, plan):

@@ -15,10 +15,10 @@ import pytest
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import DAMAGED, DEEP, QUICK, damage, dangling, entries, group, uuid
 from cli.memory import peak_kib
-from csijournal import layout
 from csijournal.cli.options import Settings
 from csijournal.cli.shell import command_line, shell_word
 from csijournal.store import Write
+from csijournal.wire import layout
 from support.places import LONG_AGO_NS, RADOSPlace, fill
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ def test_a_terminal_gets_a_progress_bar_and_findings_whole(cli: CLI) -> None:
 _SLOWLY = """
 import sys, time
 from csijournal.cli.run import run
-from csijournal.verify import Verifier
+from csijournal.check.scan import Verifier
 walk = Verifier._page
 def slowly(self, *arguments):
     yield from walk(self, *arguments)

@@ -19,8 +19,8 @@ from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 from csijournal.store import Guarantee, Store, Write
 from csijournal.store.contract import PAGE_ENTRIES_MAX, ObjectState
+from explorer.history import Began, Ended, Event
 from explorer.operations import REFUSED_BY_GUARD, Answer, Operation, Value
-from explorer.talk import Began, Ended, Event
 
 Script = Callable[[Store, Callable[[Event], None]], None]
 
@@ -49,8 +49,8 @@ class ScheduledStore(Store):
         del limit
         return self._entries(Operation("read_page", object_name, after=after, prefix=prefix))
 
-    def read_object(self, object_name: str, *, landmark: str = "") -> dict[str, bytes] | None:
-        del landmark
+    def read_object(self, object_name: str, *, sentinel: str = "") -> dict[str, bytes] | None:
+        del sentinel
         return self._entries(Operation("read_object", object_name))
 
     def read_state(self, object_name: str) -> ObjectState | None:

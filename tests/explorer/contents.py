@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from csijournal import layout
-from csijournal.layout import LEASE_PREFIX, REVOKED_LEASE_PREFIX
 from csijournal.store import ObjectAbsent, Store, Write
 from csijournal.store.memory import MemoryStore
-from csijournal.timestamp import Timestamp
+from csijournal.wire import layout
+from csijournal.wire.layout import LEASE_PREFIX, REVOKED_LEASE_PREFIX
+from csijournal.wire.timestamps import Timestamp
 from explorer.operations import Answer, Operation
 
 Objects = tuple[tuple[str, tuple[tuple[str, bytes], ...]], ...]

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from csijournal.store.memory import MemoryStore
-from explorer import facts as promises
+from explorer import invariants as promises
 from explorer.clients import ENDED, Node
 from explorer.contents import Contents, Mutation, Objects
-from explorer.facts import Facts, Violation
+from explorer.invariants import Facts, Violation
 from explorer.operations import (
     DENIED,
     FULL,
@@ -31,7 +31,7 @@ from explorer.operations import (
     Operation,
     kind,
 )
-from explorer.rest import Late, Rest, require_clean
+from explorer.recovery import Late, Rest, require_clean
 from explorer.scenarios import Scenario
 
 

@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from unittest.mock import patch
 
-from csijournal import Reservation, VolumeGroupJournal, layout, settle
-from csijournal.collect import Collector
+from csijournal import Reservation, VolumeGroupJournal
 from csijournal.errors import GuardFailed, OutcomeUnknown, StoreTimeout, StoreUnreachable
-from csijournal.layout import Lease
-from csijournal.leases import Leases, _Held
-from csijournal.records import Records, Under
-from csijournal.recover import Recoverer, Recovery
+from csijournal.journal import outcomes
+from csijournal.journal.cleanup import Collector
+from csijournal.journal.leases import Leases, _Held
+from csijournal.journal.recover import Recoverer, Recovery
+from csijournal.journal.steps import Records, Under
 from csijournal.store import KeyAbsent, Store, Write
+from csijournal.wire import layout
+from csijournal.wire.layout import Lease
 from explorer import contents
 from explorer.engine import Bounds, Space
 from explorer.operations import Operation, guard_name, kind
@@ -255,17 +257,17 @@ CODE: tuple[Mutation, ...] = (
     ),
     Mutation(
         "unknown outcome: taken for done",
-        code=_in(settle, "_settle", _unknown_is_done),
+        code=_in(outcomes, "_resolve", _unknown_is_done),
         faults=1,
     ),
     Mutation(
         "unknown outcome: taken for refused",
-        code=_in(settle, "_settle", _unknown_is_refused),
+        code=_in(outcomes, "_resolve", _unknown_is_refused),
         faults=1,
     ),
     Mutation(
         "unknown outcome: settled by any error of the read",
-        code=_in(settle, "_settle", _any_error_settles),
+        code=_in(outcomes, "_resolve", _any_error_settles),
         faults=2,
         where=("check | reserve", "ensure | ensure"),
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from csijournal import layout
 from csijournal.errors import (
     GuardFailed,
     OutcomeUnknown,
@@ -24,6 +23,7 @@ from csijournal.store import (
     Write,
 )
 from csijournal.store.contract import Guard
+from csijournal.wire import layout
 
 Value = dict[str, bytes] | int | None
 Frozen = tuple[tuple[str, bytes], ...] | int | None

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from csijournal import Reservation, Store, VolumeGroupJournal, layout
+from csijournal import Reservation, Store, VolumeGroupJournal
 from csijournal.errors import CSIJournalError, StoreError
-from csijournal.layout import group_object
 from csijournal.store import ObjectAbsent, Write
 from csijournal.store.memory import MemoryStore
+from csijournal.wire import layout
+from csijournal.wire.layout import group_object
 from explorer.clients import Program, Script
 from explorer.contents import DIRECTORY, FOREIGN, NOW
-from explorer.facts import Facts
-from explorer.talk import Began, Call, Ended, Event, Failed, Told
+from explorer.history import Began, Call, Ended, Event, Failed, Told
+from explorer.invariants import Facts
 from support.journals import uuid_number
 
 OLD = uuid_number(0xA11)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from explorer.clients import Node
 from explorer.engine import Move, Space, State, Step
-from explorer.facts import Violation
+from explorer.invariants import Violation
 from explorer.operations import guards, kind
 
 GuardedKind = tuple[str, str]

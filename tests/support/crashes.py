@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from csijournal import VolumeGroupJournal
 from csijournal.errors import AlreadyReserved
-from csijournal.layout import Lease
+from csijournal.wire.layout import Lease
 from support.journals import LONG_AGO, uuid_number
 from support.killing import KillingStore, When
 from support.places import Omaps

@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from csijournal import Store, Timestamp, layout
-from csijournal.findings import Kind
-from csijournal.journal import GRACE_SECONDS
-from csijournal.layout import Lease
+from csijournal import Store, Timestamp
+from csijournal.check.findings import FindingKind
+from csijournal.journal.groups import GRACE_SECONDS
 from csijournal.store import ObjectAbsent, Write
+from csijournal.wire import layout
+from csijournal.wire.layout import Lease
 from support.journals import LONG_AGO, seconds_later, uuid_number
 from support.places import LONG_AGO_NS, Place
 from support.verified import Objects, Told
@@ -141,7 +142,7 @@ class Wreck:
 
     def expect(
         self,
-        kind: Kind,
+        kind: FindingKind,
         group_uuid: str = "",
         *,
         key: str = "",
@@ -172,10 +173,15 @@ class Wreck:
             self._deep_only.add(finding)
 
     def expect_unentered(
-        self, kind: Kind, group_uuid: str, request_name: str | None = None, *, hidden: bool = False
+        self,
+        kind: FindingKind,
+        group_uuid: str,
+        request_name: str | None = None,
+        *,
+        hidden: bool = False,
     ) -> None:
         """A finding about a group that nothing points at; `hidden` until a repair."""
-        automatic = kind is not Kind.DETACHED_GROUP
+        automatic = kind is not FindingKind.DETACHED_GROUP
         self.expect(
             kind,
             group_uuid,
@@ -247,7 +253,7 @@ class Wreck:
 def dangling_entry(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.entry(name, group_uuid)
-    wreck.expect(Kind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
+    wreck.expect(FindingKind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
     wreck.loses_entry(name)
 
 
@@ -255,7 +261,7 @@ def dangling_twins(wreck: Wreck) -> None:
     group_uuid = wreck.uuid()
     for name in (wreck.name(), wreck.name()):
         wreck.entry(name, group_uuid)
-        wreck.expect(Kind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
+        wreck.expect(FindingKind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
         wreck.loses_entry(name)
 
 
@@ -265,7 +271,7 @@ def _unpopulated(wreck: Wreck, entries: dict[str, bytes], names: int = 1) -> Non
     for _ in range(names):
         name = wreck.name()
         wreck.entry(name, group_uuid)
-        wreck.expect(Kind.UNPOPULATED_GROUP, group_uuid, request_name=name, automatic=True)
+        wreck.expect(FindingKind.UNPOPULATED_GROUP, group_uuid, request_name=name, automatic=True)
         wreck.loses_entry(name)
     wreck.goes(group_uuid)
 
@@ -300,32 +306,32 @@ def nameless_group(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.entry(name, group_uuid)
     wreck.object(group_uuid, MEMBERS)
-    wreck.expect(Kind.NAMELESS_GROUP, group_uuid, request_name=name)
+    wreck.expect(FindingKind.NAMELESS_GROUP, group_uuid, request_name=name)
 
 
 def orphan_group(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.group(group_uuid, name)
-    wreck.expect_unentered(Kind.ORPHAN_GROUP, group_uuid, name)
+    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
 
 
 def orphan_group_of_a_reserved_name(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.healthy(name, MEMBERS)
     wreck.group(group_uuid, name)
-    wreck.expect_unentered(Kind.ORPHAN_GROUP, group_uuid, name)
+    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
 
 
 def orphan_group_with_an_empty_name(wreck: Wreck) -> None:
     group_uuid = wreck.uuid()
     wreck.group(group_uuid, "")
-    wreck.expect_unentered(Kind.ORPHAN_GROUP, group_uuid, "")
+    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, "")
 
 
 def orphan_group_whose_name_is_no_text(wreck: Wreck) -> None:
     group_uuid = wreck.uuid()
     wreck.group(group_uuid, "", volname=b"\xff")
-    wreck.expect_unentered(Kind.ORPHAN_GROUP, group_uuid, "\udcff")
+    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, "\udcff")
 
 
 def young_orphan_group(wreck: Wreck) -> None:
@@ -341,7 +347,7 @@ def orphan_group_of_young_creation_time(wreck: Wreck) -> None:
 def detached_group(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.group(group_uuid, name, members=MEMBERS)
-    wreck.expect_unentered(Kind.DETACHED_GROUP, group_uuid, name)
+    wreck.expect_unentered(FindingKind.DETACHED_GROUP, group_uuid, name)
 
 
 def young_detached_group(wreck: Wreck) -> None:
@@ -352,7 +358,7 @@ def young_detached_group(wreck: Wreck) -> None:
 def empty_object(wreck: Wreck) -> None:
     group_uuid = wreck.uuid()
     wreck.object(group_uuid, {})
-    wreck.expect_unentered(Kind.EMPTY_OBJECT, group_uuid)
+    wreck.expect_unentered(FindingKind.EMPTY_OBJECT, group_uuid)
 
 
 def young_empty_object(wreck: Wreck) -> None:
@@ -363,7 +369,7 @@ def young_empty_object(wreck: Wreck) -> None:
 def revived_group(wreck: Wreck) -> None:
     group_uuid = wreck.uuid()
     wreck.object(group_uuid, MEMBERS)
-    wreck.expect_unentered(Kind.REVIVED_GROUP, group_uuid)
+    wreck.expect_unentered(FindingKind.REVIVED_GROUP, group_uuid)
 
 
 def young_revived_group(wreck: Wreck) -> None:
@@ -377,7 +383,7 @@ def entry_of_another_names_leftover(wreck: Wreck) -> None:
     wreck.healthy(owner)
     wreck.entry(name, group_uuid)
     wreck.group(group_uuid, owner)
-    wreck.expect(Kind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
+    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
     wreck.loses_entry(name)
     wreck.goes(group_uuid)
 
@@ -388,7 +394,7 @@ def entries_of_another_names_leftover(wreck: Wreck) -> None:
     wreck.group(group_uuid, owner)
     for name in (wreck.name(), wreck.name()):
         wreck.entry(name, group_uuid)
-        wreck.expect(Kind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
+        wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
         wreck.loses_entry(name)
     wreck.goes(group_uuid)
 
@@ -398,16 +404,16 @@ def entry_of_another_names_leftover_with_members(wreck: Wreck) -> None:
     wreck.healthy(owner)
     wreck.entry(name, group_uuid)
     wreck.group(group_uuid, owner, members=MEMBERS)
-    wreck.expect(Kind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
+    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
     wreck.loses_entry(name)
-    wreck.expect_unentered(Kind.DETACHED_GROUP, group_uuid, owner, hidden=True)
+    wreck.expect_unentered(FindingKind.DETACHED_GROUP, group_uuid, owner, hidden=True)
 
 
 def entry_of_a_group_whose_name_has_no_entry(wreck: Wreck) -> None:
     name, owner, group_uuid = wreck.name(), wreck.name(), wreck.uuid()
     wreck.entry(name, group_uuid)
     wreck.group(group_uuid, owner, members=MEMBERS)
-    wreck.expect(Kind.NAME_MISMATCH, group_uuid, request_name=name)
+    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
 
 
 def entry_of_a_group_whose_name_dangles(wreck: Wreck) -> None:
@@ -415,9 +421,9 @@ def entry_of_a_group_whose_name_dangles(wreck: Wreck) -> None:
     group_uuid, missing = wreck.uuid(), wreck.uuid()
     wreck.entry(name, group_uuid)
     wreck.group(group_uuid, owner)
-    wreck.expect(Kind.NAME_MISMATCH, group_uuid, request_name=name)
+    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
     wreck.entry(owner, missing)
-    wreck.expect(Kind.DANGLING_ENTRY, missing, request_name=owner, automatic=True)
+    wreck.expect(FindingKind.DANGLING_ENTRY, missing, request_name=owner, automatic=True)
     wreck.loses_entry(owner)
 
 
@@ -425,14 +431,14 @@ def entry_of_a_group_whose_name_is_no_text(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.entry(name, group_uuid)
     wreck.group(group_uuid, "", volname=b"\xff")
-    wreck.expect(Kind.NAME_MISMATCH, group_uuid, request_name=name)
+    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
 
 
 def two_entries_of_one_group(wreck: Wreck) -> None:
     name = wreck.name()
     group_uuid = wreck.healthy(members=MEMBERS)
     wreck.entry(name, group_uuid)
-    wreck.expect(Kind.SHARED_UUID, group_uuid, request_name=name, automatic=True)
+    wreck.expect(FindingKind.SHARED_UUID, group_uuid, request_name=name, automatic=True)
     wreck.loses_entry(name)
 
 
@@ -442,7 +448,7 @@ def two_instances_of_one_group(wreck: Wreck) -> None:
         wreck.entry(name, group_uuid, instance_id)
     wreck.group(group_uuid, name)
     wreck.expect(
-        Kind.SHARED_UUID,
+        FindingKind.SHARED_UUID,
         group_uuid,
         request_name=name,
         instance_id=max(wreck.instance, OTHER_INSTANCE),
@@ -455,7 +461,7 @@ def entry_of_another_instances_group(wreck: Wreck) -> None:
     wreck.entry(owner, group_uuid, OTHER_INSTANCE)
     wreck.group(group_uuid, owner)
     wreck.entry(name, group_uuid)
-    wreck.expect(Kind.NAME_MISMATCH, group_uuid, request_name=name)
+    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
 
 
 def corrupt_entries(wreck: Wreck) -> None:
@@ -463,54 +469,58 @@ def corrupt_entries(wreck: Wreck) -> None:
     for value in (b"", b"garbage", b"\xff", group_uuid.encode() + b"\n", b"a" * 36):
         name = wreck.name()
         wreck.put(layout.entry_key(name), value)
-        wreck.expect(Kind.CORRUPT_ENTRY, request_name=name, in_directory=True)
+        wreck.expect(FindingKind.CORRUPT_ENTRY, request_name=name, in_directory=True)
 
 
 def wrong_group_name(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.entry(name, group_uuid)
     wreck.group(group_uuid, name, groupname=b"csi-vol-group-" + wreck.uuid().encode())
-    _expect_attribute(wreck, Kind.WRONG_GROUP_NAME, group_uuid, name, "csi.groupname")
+    _expect_attribute(wreck, FindingKind.WRONG_GROUP_NAME, group_uuid, name, "csi.groupname")
 
 
 def missing_group_name(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.entry(name, group_uuid)
     wreck.group(group_uuid, name, without=("csi.groupname",))
-    _expect_attribute(wreck, Kind.MISSING_ATTRIBUTE, group_uuid, name, "csi.groupname")
+    _expect_attribute(wreck, FindingKind.MISSING_ATTRIBUTE, group_uuid, name, "csi.groupname")
 
 
 def no_creation_time(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.entry(name, group_uuid)
     wreck.group(group_uuid, name, without=("csi.creationtime",))
-    _expect_attribute(wreck, Kind.UNREADABLE_TIME, group_uuid, name, "csi.creationtime")
+    _expect_attribute(wreck, FindingKind.UNREADABLE_TIME, group_uuid, name, "csi.creationtime")
 
 
 def unreadable_attributes(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.entry(name, group_uuid)
     wreck.group(group_uuid, name, creationtime=b"\xff yesterday", groupname=b"")
-    _expect_attribute(wreck, Kind.MISSING_ATTRIBUTE, group_uuid, name, "csi.groupname")
-    _expect_attribute(wreck, Kind.UNREADABLE_TIME, group_uuid, name, "csi.creationtime")
+    _expect_attribute(wreck, FindingKind.MISSING_ATTRIBUTE, group_uuid, name, "csi.groupname")
+    _expect_attribute(wreck, FindingKind.UNREADABLE_TIME, group_uuid, name, "csi.creationtime")
 
 
-def _expect_attribute(wreck: Wreck, kind: Kind, group_uuid: str, name: str, key: str) -> None:
+def _expect_attribute(
+    wreck: Wreck, kind: FindingKind, group_uuid: str, name: str, key: str
+) -> None:
     wreck.expect(kind, group_uuid, key=key, request_name=name, of_entry=False)
 
 
 def invalid_request_names(wreck: Wreck) -> None:
     for name in (f"\x01{wreck.name()}", wreck.name() + "x" * 128):
         group_uuid = wreck.healthy(name)
-        wreck.expect(Kind.INVALID_REQUEST_NAME, group_uuid, request_name=name, in_directory=True)
+        wreck.expect(
+            FindingKind.INVALID_REQUEST_NAME, group_uuid, request_name=name, in_directory=True
+        )
 
 
 def invalid_request_name_that_dangles(wreck: Wreck) -> None:
     name, group_uuid = f"{wreck.name()}\x7f", wreck.uuid()
     wreck.entry(name, group_uuid)
-    wreck.expect(Kind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
+    wreck.expect(FindingKind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
     wreck.loses_entry(name)
-    wreck.expect(Kind.INVALID_REQUEST_NAME, group_uuid, request_name=name, in_directory=True)
+    wreck.expect(FindingKind.INVALID_REQUEST_NAME, group_uuid, request_name=name, in_directory=True)
     wreck.left.pop()
 
 
@@ -524,7 +534,7 @@ def unknown_keys(wreck: Wreck) -> None:
     }
     for key, value in unknown.items():
         wreck.put(key, value)
-        wreck.expect(Kind.UNKNOWN_KEY, key=key, in_directory=True)
+        wreck.expect(FindingKind.UNKNOWN_KEY, key=key, in_directory=True)
 
 
 def stale_lease(wreck: Wreck) -> None:
@@ -536,7 +546,7 @@ def stale_lease_of_a_client_that_died_in_reserve(wreck: Wreck) -> None:
     name, group_uuid, used = wreck.name(), wreck.uuid(), wreck.healthy()
     wreck.group(group_uuid, name)
     _expect_stale(wreck, wreck.lease(used, group_uuid, wreck.uuid()))
-    wreck.expect_unentered(Kind.ORPHAN_GROUP, group_uuid, name)
+    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
 
 
 def stale_lease_of_a_young_group(wreck: Wreck) -> None:
@@ -552,16 +562,16 @@ def stale_lease_of_a_group_with_members(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.group(group_uuid, name, members=MEMBERS)
     _expect_stale(wreck, wreck.lease(group_uuid))
-    wreck.expect_unentered(Kind.DETACHED_GROUP, group_uuid, name)
+    wreck.expect_unentered(FindingKind.DETACHED_GROUP, group_uuid, name)
 
 
 def lease_revoked_long_ago(wreck: Wreck) -> None:
     name, group_uuid = wreck.name(), wreck.uuid()
     wreck.group(group_uuid, name)
     lease = wreck.lease(wreck.uuid(), group_uuid, revoked=True)
-    wreck.expect(Kind.STALE_LEASE, key=lease.key, in_directory=True, automatic=True)
+    wreck.expect(FindingKind.STALE_LEASE, key=lease.key, in_directory=True, automatic=True)
     wreck.loses(lease.key)
-    wreck.expect_unentered(Kind.ORPHAN_GROUP, group_uuid, name)
+    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
 
 
 def leases_in_use(wreck: Wreck) -> None:
@@ -570,7 +580,7 @@ def leases_in_use(wreck: Wreck) -> None:
 
 
 def _expect_stale(wreck: Wreck, lease: Lease) -> None:
-    wreck.expect(Kind.STALE_LEASE, key=lease.key, in_directory=True, automatic=True)
+    wreck.expect(FindingKind.STALE_LEASE, key=lease.key, in_directory=True, automatic=True)
     wreck.is_revoked(lease)
 
 

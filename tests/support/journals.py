@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 
 from csijournal import Store, Timestamp, VolumeGroupJournal
-from csijournal.timestamp import NANOSECONDS
+from csijournal.wire.timestamps import NANOSECONDS
 from support.places import LONG_AGO_NS
 
 LONG_AGO = Timestamp(LONG_AGO_NS)

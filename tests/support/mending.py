@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from csijournal.archive import ArchiveWriter, check_archive
-from csijournal.journal import GRACE_SECONDS
-from csijournal.repair import Outcome, Plan, Repairer, backup, carry_out
+from csijournal.journal.groups import GRACE_SECONDS
+from csijournal.repair.plan import Outcome, Plan, Repairer, backup, carry_out
 from csijournal.store import Store
-from csijournal.timestamp import Timestamp
-from csijournal.transfer import differences
+from csijournal.transfer.transfer import differences
+from csijournal.wire.timestamps import Timestamp
 from support.verified import look
 
 Clock = Callable[[], Timestamp]

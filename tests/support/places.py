@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csijournal.store import Store, Write
-from csijournal.store.combining import CombiningStore
 from csijournal.store.contract import ObjectAbsent
+from csijournal.store.group_commit import GroupCommitStore
 from csijournal.store.memory import MemoryStore
 from csijournal.store.sqlite import SQLiteStore
 
@@ -43,7 +43,7 @@ class Place(ABC):
 
 
 class MemoryPlace(Place):
-    """Every opening is the one store; its clock is that of the latest opening."""
+    """Every opening is the one store; its clock is that of the latest connect."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class CombiningPlace(SQLitePlace):
     """SQLite as `open_store` gives it out: with the writes of waiting callers combined."""
 
     def _open(self, clock: Clock) -> Store:
-        return CombiningStore(super()._open(clock))
+        return GroupCommitStore(super()._open(clock))
 
 
 class RADOSPlace(Place):
@@ -86,7 +86,7 @@ class RADOSPlace(Place):
         self.namespace = f"test-{next(self._numbers)}" if namespace is None else namespace
 
     def _open(self, clock: Clock) -> Store:
-        from csijournal.store.rados import RADOSStore  # noqa: PLC0415 - only where there is Ceph
+        from csijournal.store.rados.pool import RADOSStore  # noqa: PLC0415 - only where there is Ceph
 
         return RADOSStore(self.pool, self.namespace, conf=str(self.cluster.conf), clock=clock)
 

@@ -30,7 +30,7 @@ def opener_of(place: Place) -> Opener:
         case SQLitePlace():
             return partial(SQLiteStore, place.path)
         case RADOSPlace():
-            from csijournal.store.rados import RADOSStore  # noqa: PLC0415 - only where there is Ceph
+            from csijournal.store.rados.pool import RADOSStore  # noqa: PLC0415 - only where there is Ceph
 
             return partial(RADOSStore, place.pool, place.namespace, conf=str(place.cluster.conf))
     raise TypeError(f"{place} lives in one process")

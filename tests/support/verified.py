@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from csijournal.findings import Finding, Kind
-from csijournal.journal import GRACE_SECONDS
+from csijournal.check.findings import Finding, FindingKind
+from csijournal.check.scan import Summary, Verifier
+from csijournal.journal.groups import GRACE_SECONDS
 from csijournal.store import Store
-from csijournal.timestamp import Timestamp
-from csijournal.verify import Summary, Verifier
+from csijournal.wire.timestamps import Timestamp
 
 Objects = dict[str, dict[str, bytes]]
 
@@ -17,7 +17,7 @@ Objects = dict[str, dict[str, bytes]]
 class Told(NamedTuple):
     """What a finding says that a repair goes by."""
 
-    kind: Kind
+    kind: FindingKind
     instance_id: str
     object_name: str
     key: str

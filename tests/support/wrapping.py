@@ -53,9 +53,9 @@ class WrappingStore(Store):
         with self.around(Call("read_page", object_name)):
             return self.inner.read_page(object_name, after=after, prefix=prefix, limit=limit)
 
-    def read_object(self, object_name: str, *, landmark: str = "") -> dict[str, bytes] | None:
+    def read_object(self, object_name: str, *, sentinel: str = "") -> dict[str, bytes] | None:
         with self.around(Call("read_object", object_name)):
-            return self.inner.read_object(object_name, landmark=landmark)
+            return self.inner.read_object(object_name, sentinel=sentinel)
 
     def read_state(self, object_name: str) -> ObjectState | None:
         with self.around(Call("read_state", object_name)):

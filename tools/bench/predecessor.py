@@ -9,8 +9,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from csijournal import layout
-from csijournal.timestamp import Timestamp
+from csijournal.wire import layout
+from csijournal.wire.timestamps import Timestamp
 
 PAGE_KEYS = 512
 

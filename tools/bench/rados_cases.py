@@ -13,12 +13,13 @@ from predecessor import Floor, Predecessor
 from rounds import fresh_name, rate_of, seconds_each, take_turns
 
 from cluster import ThrowawayCluster
-from csijournal import VolumeGroupJournal, layout
+from csijournal import VolumeGroupJournal
+from csijournal.check.scan import Verifier
 from csijournal.store import Write
-from csijournal.store.combining import CombiningStore
-from csijournal.store.rados import RADOSStore
-from csijournal.timestamp import Timestamp
-from csijournal.verify import Verifier
+from csijournal.store.group_commit import GroupCommitStore
+from csijournal.store.rados.pool import RADOSStore
+from csijournal.wire import layout
+from csijournal.wire.timestamps import Timestamp
 
 POOL = "bench"
 
@@ -33,7 +34,7 @@ class Bench:
 
     def journal(self, instance_id: str, *, combining: bool = True) -> VolumeGroupJournal:
         """A journal as open_store gives it, or without combining."""
-        store = CombiningStore(self.store) if combining else self.store
+        store = GroupCommitStore(self.store) if combining else self.store
         return VolumeGroupJournal(store, instance_id=instance_id)
 
     def floor(self, instance_id: str) -> Floor:
@@ -166,7 +167,7 @@ def verify(subject: Bench, groups: int, rounds: int) -> Case:
     names = fill_groups(subject.store, instance_id, groups)
 
     def read() -> None:
-        for _ in subject.store.read_objects(names, landmark=layout.REQUEST_NAME_KEY):
+        for _ in subject.store.read_objects(names, sentinel=layout.REQUEST_NAME_KEY):
             pass
 
     def look() -> None:

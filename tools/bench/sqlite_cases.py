@@ -12,16 +12,17 @@ from pathlib import Path
 from figures import Case, Target
 from rounds import fresh_name, rate_of, seconds_each, take_turns
 
-from csijournal import VolumeGroupJournal, layout
-from csijournal.store.combining import CombiningStore
+from csijournal import VolumeGroupJournal
+from csijournal.store.group_commit import GroupCommitStore
 from csijournal.store.sqlite import SQLiteStore
-from csijournal.timestamp import Timestamp
+from csijournal.wire import layout
+from csijournal.wire.timestamps import Timestamp
 
 _VERIFY = r"""
 import json, re, sys, time
 from pathlib import Path
 from csijournal import open_store
-from csijournal.verify import Verifier
+from csijournal.check.scan import Verifier
 start = time.perf_counter()
 with open_store(sys.argv[1]) as store:
     found = sum(1 for _ in Verifier(store, deep=sys.argv[2] == "deep").findings())
@@ -34,7 +35,7 @@ print(json.dumps({"seconds": round(seconds, 2), "peak_kib": int(peak), "findings
 def reserve_alone(folder: Path, rounds: int) -> Case:
     """One caller's reservation beside two bare durable transactions."""
     with SQLiteStore(folder / "alone.db") as store:
-        journal = VolumeGroupJournal(CombiningStore(store))
+        journal = VolumeGroupJournal(GroupCommitStore(store))
         bare = _bare(folder / "bare.db")
 
         def two_transactions() -> None:
@@ -65,7 +66,7 @@ def reserve_together(folder: Path, rounds: int, seconds: float) -> Case:
         SQLiteStore(folder / "combined.db") as first,
         SQLiteStore(folder / "single.db") as second,
     ):
-        combined = VolumeGroupJournal(CombiningStore(first))
+        combined = VolumeGroupJournal(GroupCommitStore(first))
         single = VolumeGroupJournal(second)
         figures = take_turns(
             {

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from csijournal.errors import InvalidMember, printable
-from csijournal.layout import encode_members, shortened
+from csijournal.wire.layout import encode_members, shortened
 
 _HINT = 'Write {"volume-handle": "snapshot-handle", ...}'
 

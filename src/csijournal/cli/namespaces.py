@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import click
 
-from csijournal.cli.opening import open_place
+from csijournal.cli.connect import open_place
 from csijournal.cli.options import Settings
 
 _USAGE = "--all-namespaces is for RADOS: give -p/--pool, or --store rados://pool."

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from csijournal import layout
-from csijournal.layout import DEFAULT_INSTANCE_ID
+from csijournal.wire import layout
+from csijournal.wire.layout import DEFAULT_INSTANCE_ID
 
 PROGRAM = "csijournal"
 

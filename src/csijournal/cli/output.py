@@ -13,7 +13,7 @@ import click
 
 from csijournal.cli.options import PROGRAM, Settings
 from csijournal.errors import CSIJournalError, printable
-from csijournal.model import Reservation
+from csijournal.journal.model import Reservation
 
 NOTHING = "-"
 """What a table shows for a value that is not there."""

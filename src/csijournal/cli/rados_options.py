@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import click
 
-from csijournal.handle import Handle
 from csijournal.store import Store, open_location
-from csijournal.store.rados_location import RADOSLocation
+from csijournal.store.rados.location import RADOSLocation
+from csijournal.wire.handles import Handle
 
 
 def open_rados(given: Mapping[str, str], handle: Handle | None, timeout_seconds: float) -> Store:

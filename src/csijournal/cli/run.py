@@ -10,10 +10,10 @@ from contextlib import suppress
 
 import click
 
-from csijournal.cli import exits
-from csijournal.cli.commands import program
+from csijournal.cli import exit_codes
 from csijournal.cli.options import PROGRAM, Settings
 from csijournal.cli.output import OutputLost, report, report_text
+from csijournal.cli.program import program
 from csijournal.errors import CSIJournalError
 
 COMPLETE_VARIABLE = "_CSIJOURNAL_COMPLETE"
@@ -33,13 +33,16 @@ def run(arguments: Sequence[str]) -> int:
         return _run(list(arguments), settings)
     except BrokenPipeError:
         _drop_output()
-        return exits.READER_GONE
+        return exit_codes.READER_GONE
     except OutputLost as error:
         _drop_output()
         report(
-            settings, error, exits.OUTPUT_LOST, hint="Changes that were asked for have been made"
+            settings,
+            error,
+            exit_codes.OUTPUT_LOST,
+            hint="Changes that were asked for have been made",
         )
-        return exits.OUTPUT_LOST
+        return exit_codes.OUTPUT_LOST
 
 
 def _run(arguments: list[str], settings: Settings) -> int:
@@ -56,7 +59,7 @@ def _run(arguments: list[str], settings: Settings) -> int:
         return report(settings, error, error.exit_code, hint=_usage_hint(error))
     except (KeyboardInterrupt, click.Abort):
         report_text("interrupted; a change under way may have been made")
-        return exits.INTERRUPTED
+        return exit_codes.INTERRUPTED
     except (BrokenPipeError, OutputLost):
         raise
     except Exception as error:  # noqa: BLE001 - the last resort, which hides nothing
@@ -64,10 +67,10 @@ def _run(arguments: list[str], settings: Settings) -> int:
         return report(
             settings,
             error,
-            exits.BUG,
+            exit_codes.BUG,
             hint="This is a bug in csijournal: please report it with the lines above",
         )
-    return exits.OK
+    return exit_codes.OK
 
 
 def _usage_hint(error: click.ClickException) -> str:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from csijournal.check.findings import Finding
 from csijournal.cli.files import STANDARD
 from csijournal.errors import InvalidInput, printable
-from csijournal.findings import Finding
 
 
 def saved_findings(name: str, place: str) -> Iterator[Finding | None]:

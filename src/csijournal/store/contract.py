@@ -182,15 +182,15 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def read_object(self, object_name: str, *, landmark: str = "") -> dict[str, bytes] | None:
+    def read_object(self, object_name: str, *, sentinel: str = "") -> dict[str, bytes] | None:
         """All entries of the object as they were at one moment; None for no object.
 
-        `landmark` is a key that the object should have; where it has, a remote
+        `sentinel` is a key that the object should have; where it has, a remote
         store can tell in one round trip that nothing was cut off.
         """
 
     def read_objects(
-        self, object_names: Iterable[str], *, landmark: str = ""
+        self, object_names: Iterable[str], *, sentinel: str = ""
     ) -> Iterator[tuple[str, dict[str, bytes] | None]]:
         """`read_object` of many objects, in the order given.
 
@@ -198,7 +198,7 @@ class Store(ABC):
         so memory does not grow with the number of names.
         """
         for object_name in object_names:
-            yield object_name, self.read_object(object_name, landmark=landmark)
+            yield object_name, self.read_object(object_name, sentinel=sentinel)
 
     @abstractmethod
     def read_state(self, object_name: str) -> ObjectState | None:

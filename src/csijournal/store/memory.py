@@ -71,8 +71,8 @@ class MemoryStore(Store):
             keys = sorted(k for k in found.entries if k > after and k.startswith(prefix))
             return {key: found.entries[key] for key in keys[:limit]}
 
-    def read_object(self, object_name: str, *, landmark: str = "") -> dict[str, bytes] | None:
-        del landmark
+    def read_object(self, object_name: str, *, sentinel: str = "") -> dict[str, bytes] | None:
+        del sentinel
         with self._lock:
             found = self._get(object_name)
             return None if found is None else dict(sorted(found.entries.items()))

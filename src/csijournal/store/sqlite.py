@@ -126,8 +126,8 @@ class SQLiteStore(Store):
             )
             return dict(rows.fetchall())
 
-    def read_object(self, object_name: str, *, landmark: str = "") -> dict[str, bytes] | None:
-        del landmark
+    def read_object(self, object_name: str, *, sentinel: str = "") -> dict[str, bytes] | None:
+        del sentinel
         check_name(object_name)
         with self._snapshot() as connection:
             if not _exists(connection, object_name):

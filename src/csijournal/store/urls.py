@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from csijournal.errors import InvalidStoreURL
-from csijournal.store.combining import CombiningStore
 from csijournal.store.contract import Store
-from csijournal.store.rados_location import KEY_VARIABLE, WORDS, RADOSLocation
+from csijournal.store.group_commit import GroupCommitStore
+from csijournal.store.rados.location import KEY_VARIABLE, WORDS, RADOSLocation
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -44,9 +44,9 @@ def open_store(url: str, *, create: bool = True) -> Store:
 
 def open_location(location: RADOSLocation) -> Store:
     """Open the store at `location`, with the writes of waiting callers combined."""
-    from csijournal.store.rados import RADOSStore  # noqa: PLC0415 - only what is used
+    from csijournal.store.rados.pool import RADOSStore  # noqa: PLC0415 - only what is used
 
-    return CombiningStore(RADOSStore.from_location(location))
+    return GroupCommitStore(RADOSStore.from_location(location))
 
 
 def _open_memory(parts: SplitResult, _create: bool) -> Store:
@@ -74,7 +74,7 @@ def _open_sqlite(parts: SplitResult, create: bool) -> Store:
             f"the store URL {parts.geturl()!r} names no file", hint="Write sqlite:///path/to/file"
         )
     store = SQLiteStore(path, timeout_seconds=_seconds(options["timeout"]), create=create)
-    return CombiningStore(store)
+    return GroupCommitStore(store)
 
 
 def _open_rados(parts: SplitResult, _create: bool) -> Store:

@@ -1,0 +1,1 @@
+"""Looking for everything that can be wrong.  Reads only."""

@@ -1,0 +1,152 @@
+"""From the common options to an open journal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from csijournal.cli.options import Settings
+from csijournal.cli.rados_options import open_rados
+from csijournal.errors import (
+    InvalidStoreURL,
+    PermissionDenied,
+    PlaceNotFound,
+    StoreUnsuitable,
+    printable,
+)
+from csijournal.journal.groups import VolumeGroupJournal
+from csijournal.store import Guarantee, Store, open_store
+from csijournal.wire.handles import Handle
+
+_TIMEOUT_SECONDS = 30.0
+_NEEDS = Guarantee.DURABLE | Guarantee.BETWEEN_PROCESSES
+
+
+@contextmanager
+def open_journal(
+    settings: Settings, *, create: bool = False, handle: Handle | None = None
+) -> Iterator[VolumeGroupJournal]:
+    """The journal that the options name, until the block ends.
+
+    Without `create`, a journal that is not there is PlaceNotFound, and looking
+    makes nothing.  `handle` names the pool where the options do not.
+    """
+    with (
+        open_place(settings, create=create, handle=handle) as store,
+        journal_on(store, settings) as journal,
+    ):
+        yield journal
+
+
+@contextmanager
+def open_place(
+    settings: Settings, *, create: bool = False, handle: Handle | None = None
+) -> Iterator[Store]:
+    """The store that the options name, for commands that need more than the journal."""
+    with _open(settings, create, handle) as store:
+        try:
+            store.require(_NEEDS)
+        except StoreUnsuitable as error:
+            error.hint = "It would be gone when this command ends: use sqlite or rados"
+            raise
+        if not create:
+            _connect(store, settings)
+        yield store
+
+
+def _connect(store: Store, settings: Settings) -> None:
+    """Reach the store; who named none is told of the other kind of place."""
+    try:
+        store.connect()
+    except PlaceNotFound as error:
+        if not settings.rados and "store" not in settings.given and not _store_variable():
+            error.hint = (
+                "Is the journal in a Ceph pool? Name it: -p POOL, and -N NAMESPACE."
+                " Without, reserve, ensure and restore --apply make the file"
+            )
+        raise
+
+
+def journal_on(store: Store, settings: Settings) -> VolumeGroupJournal:
+    """The journal of the chosen instance in `store`."""
+    return VolumeGroupJournal(store, instance_id=settings.instance_id, lease_size=1)
+
+
+def _open(settings: Settings, create: bool, handle: Handle | None) -> Store:
+    _require_one_place(settings)
+    if settings.rados:
+        return open_rados(settings.rados, handle, _timeout_seconds(settings))
+    url = settings.given.get("store", _store_variable())
+    if url is None:
+        url = _default_url(create=create)
+    return open_store(_with_timeout(_require_utf8(url), settings), create=create)
+
+
+def _store_variable() -> str | None:
+    return os.environ.get("CSIJOURNAL_STORE") or None
+
+
+def _require_one_place(settings: Settings) -> None:
+    if not settings.rados:
+        return
+    options = ", ".join("--" + name.replace("_", "-") for name in sorted(settings.rados))
+    if "store" in settings.given:
+        raise click.UsageError(
+            f"--store and the RADOS options ({options}) both say where the journal is: give one."
+        )
+    if "pool" not in settings.rados and os.environ.get("CSIJOURNAL_STORE"):
+        raise click.UsageError(
+            f"CSIJOURNAL_STORE and the RADOS options ({options}) both say where the journal is:"
+            " give --pool, which goes before CSIJOURNAL_STORE, or leave them out."
+        )
+
+
+def _timeout_seconds(settings: Settings) -> float:
+    return float(settings.given.get("timeout", _TIMEOUT_SECONDS))
+
+
+def _with_timeout(url: str, settings: Settings) -> str:
+    seconds = settings.given.get("timeout")
+    if seconds is None:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}timeout={seconds}"
+
+
+def _require_utf8(url: str) -> str:
+    try:
+        url.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidStoreURL(
+            f"the store URL '{printable(url)}' holds a byte that is not UTF-8"
+            f" at position {error.start + 1}"
+        ) from error
+    return url
+
+
+def _default_url(*, create: bool) -> str:
+    """The SQLite file in the user's state folder, which is made with `create`."""
+    folder = _state_folder() / "csijournal"
+    if create:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise PermissionDenied(
+                f"the folder {folder} cannot be made: {error.strerror}",
+                hint="Name another place with --store or CSIJOURNAL_STORE",
+            ) from error
+    return "sqlite://" + quote(str(folder / "journal.db"), errors="surrogateescape")
+
+
+def _state_folder() -> Path:
+    named = os.environ.get("XDG_STATE_HOME", "")
+    if named.startswith("/"):  # the XDG rules say to ignore a relative one
+        return Path(named)
+    try:
+        return Path.home() / ".local" / "state"
+    except RuntimeError as error:
+        raise click.UsageError("This user has no home folder: give --store.") from error

@@ -1,0 +1,1 @@
+"""The protocol: reserve, check, undo, members, leases, recover."""

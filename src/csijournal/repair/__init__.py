@@ -1,0 +1,1 @@
+"""Mending what the check finds, by guarded steps."""

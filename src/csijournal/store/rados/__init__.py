@@ -1,0 +1,1 @@
+"""A store in a RADOS pool: one login, one place a store."""

@@ -1,0 +1,1 @@
+"""Carrying a journal from one place to another."""

@@ -1,0 +1,1 @@
+"""Bytes to values and back: names, keys, records.  No I/O."""
