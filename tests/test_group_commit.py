@@ -1,17 +1,20 @@
-"""Combining: who shares a write with whom, and what each of them is told."""
+"""Group commit: who shares a write with whom, and what each of them is told."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import pytest
 
 from csijournal.errors import GuardFailed, OutcomeUnknown, StoreError, StoreFull
 from csijournal.store import KeyAbsent, Write
-from csijournal.store.group_commit import GroupCommitStore
+from csijournal.store.group_commit import GroupCommitStore, _Queue
 from csijournal.store.memory import MemoryStore
 from support.wrapping import WrappingStore
+
+_Result = TypeVar("_Result")
 
 
 class GatedStore(WrappingStore):
@@ -25,19 +28,27 @@ class GatedStore(WrappingStore):
         self.error: BaseException | None = None
 
     def write(self, write: Write) -> None:
-        self._pass([write])
-        super().write(write)
+        self._pass(write.puts)
+        self.inner.write(write)
 
-    def write_together(self, writes: list[Write]) -> list[StoreError | None]:
-        self._pass(writes)
-        return self.inner.write_together(writes)
+    def write_together(self, work: Callable[[Callable[[Write], None]], _Result]) -> _Result:
+        self._pass()
+        return work(self._apply)
 
-    def _pass(self, writes: list[Write]) -> None:
-        self.batches.append([next(iter(write.puts), "") for write in writes])
+    def _apply(self, write: Write) -> None:
+        self.batches[-1].extend(write.puts)
+        self.inner.write(write)
+
+    def _pass(self, keys: Iterable[str] = ()) -> None:
+        self.batches.append([*keys])
         self.arrived.release()
         assert self.gate.acquire(timeout=10)
         if self.error is not None:
             raise self.error
+
+
+def _behind(queue: _Queue) -> int:
+    return len(queue.waiting) - len(queue.under_way)
 
 
 class Callers:
@@ -63,7 +74,8 @@ class Callers:
             self.told[key] = None
 
     def wait_until_queued(self, number: int) -> None:
-        while sum(map(len, self.store._queues.values())) < number:
+        """Wait until so many wait behind those whose write is under way."""
+        while sum(map(_behind, self.store._queues.values())) < number:
             threading.Event().wait(0.001)
 
     def join(self) -> None:
@@ -151,6 +163,23 @@ def test_an_error_of_the_store_is_told_to_all_that_shared_the_write(
     assert callers.told["a"] is not callers.told["b"]
 
 
+def test_an_error_that_several_are_told_says_its_cause_to_each(
+    gated: GatedStore, callers: Callers
+) -> None:
+    queue_behind_first(gated, callers, ["a", "b", "c"])
+    gated.gate.release()
+    assert gated.arrived.acquire(timeout=10)
+    gated.error = StoreFull("no space")
+    gated.error.__cause__ = cause = OSError("the disk is full")
+    gated.gate.release()
+    callers.join()
+    for key in ("a", "b", "c"):
+        told = callers.told[key]
+        assert told is not None
+        assert told.__cause__ is cause
+        assert told.__suppress_context__
+
+
 def test_an_unknown_outcome_is_unknown_to_all_that_shared_the_write(
     gated: GatedStore, callers: Callers
 ) -> None:
@@ -164,7 +193,7 @@ def test_an_unknown_outcome_is_unknown_to_all_that_shared_the_write(
     assert isinstance(callers.told["b"], OutcomeUnknown)
 
 
-def test_a_leader_that_is_interrupted_leaves_the_others_an_unknown_outcome_and_the_lane_free(
+def test_a_leader_that_is_interrupted_leaves_the_others_an_unknown_outcome_and_the_queue_free(
     gated: GatedStore, callers: Callers
 ) -> None:
     queue_behind_first(gated, callers, ["a", "b"])

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from multiprocessing import Pipe
@@ -16,9 +17,18 @@ from pathlib import Path
 import pytest
 
 from csijournal import open_store
-from csijournal.errors import PermissionDenied, PlaceNotFound, PlaceUnusable, StoreBusy
+from csijournal.errors import (
+    GuardFailed,
+    InvalidInput,
+    PermissionDenied,
+    PlaceNotFound,
+    PlaceUnusable,
+    StoreBusy,
+    StoreError,
+)
 from csijournal.store import Guarantee, KeyAbsent, ObjectAbsent, Write
-from csijournal.store.sqlite import APPLICATION_ID, FORMAT_VERSION, SQLiteStore
+from csijournal.store.sqlite import SQLiteStore
+from csijournal.store.sqlite_file import APPLICATION_ID, FORMAT_VERSION
 from support import processes
 
 WRITE = Write("o", guards=(KeyAbsent("a"),), puts={"a": b"1"})
@@ -119,6 +129,119 @@ def test_an_empty_file_becomes_a_journal(path: Path) -> None:
         assert store.read_object("o") == {"a": b"1"}
 
 
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["DROP TABLE entries"],
+        ["DROP TABLE objects", "DROP TABLE entries"],
+        ["ALTER TABLE objects RENAME COLUMN version TO edition"],
+        ["DROP TABLE entries", "CREATE TABLE entries (object_name TEXT, key TEXT, value TEXT)"],
+        ["DROP TABLE objects", "CREATE VIEW objects AS SELECT 1 AS name, 2 AS version"],
+    ],
+    ids="; ".join,
+)
+def test_a_file_with_our_mark_and_other_tables_is_refused_and_left_as_it_is(
+    path: Path, statements: list[str]
+) -> None:
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+    execute(path, *statements)
+    refuses(path, "not the tables")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entries SET value = 'text'",
+        "UPDATE entries SET value = 7",
+        "UPDATE entries SET key = x'61'",
+        "UPDATE entries SET key = CAST(x'ff' AS TEXT)",
+        "UPDATE objects SET version = 'new'",
+        "UPDATE objects SET modified_ns = x'00'",
+    ],
+)
+def test_content_of_another_type_is_damage_and_names_the_file(path: Path, statement: str) -> None:
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+    execute(path, statement)
+    with SQLiteStore(path) as store:
+        for read in (store.read_object, store.read_page, store.read_state):
+            with pytest.raises(PlaceUnusable, match="damaged") as caught:
+                read("o")
+            assert str(path) in str(caught.value)
+
+
+def test_a_name_that_is_not_text_is_damage(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+    for statement in (
+        "UPDATE objects SET name = x'6f'",
+        "UPDATE objects SET name = CAST(x'ff' AS TEXT)",
+    ):
+        execute(path, statement)
+        with SQLiteStore(path) as store, pytest.raises(PlaceUnusable, match="damaged"):
+            list(store.object_names())
+
+
+def test_the_file_and_those_beside_it_are_its_owners_alone(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with SQLiteStore(path) as store:
+            store.write(WRITE)
+            modes = {found.name: found.stat().st_mode & 0o777 for found in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"journal.db": 0o600, "journal.db-wal": 0o600, "journal.db-shm": 0o600}
+
+
+def test_the_mode_of_a_file_that_is_there_is_left_to_whoever_made_it(path: Path) -> None:
+    path.touch()
+    path.chmod(0o664)
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+    assert path.stat().st_mode & 0o777 == 0o664
+
+
+def test_a_link_to_a_file_that_is_missing_makes_that_file(path: Path) -> None:
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    with SQLiteStore(link) as store:
+        store.write(WRITE)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("length", [505, 5000])
+def test_a_path_that_is_too_long_is_refused_in_words(*, length: int, create: bool) -> None:
+    path = "/" + "x/" * (length // 2)
+    with (
+        SQLiteStore(path[: length - 1] + "x", create=create) as store,
+        pytest.raises(PlaceUnusable, match=r"too long.*504 bytes"),
+    ):
+        store.connect()
+
+
+def test_a_path_of_as_many_bytes_as_are_said_works(tmp_path: Path) -> None:
+    folder = tmp_path
+    while len(bytes(folder)) < 300:
+        folder /= "f" * 50
+    folder.mkdir(parents=True)
+    path = folder / ("j" * (503 - len(bytes(folder))))
+    assert len(bytes(path)) == 504
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+        assert store.read_object("o") == {"a": b"1"}
+
+
+def test_a_path_or_timeout_that_is_none_is_invalid_input(path: Path) -> None:
+    for bad in ("a\0b", None, 7):
+        with pytest.raises(InvalidInput):
+            SQLiteStore(bad)  # type: ignore[arg-type]
+    for seconds in (-1, float("nan")):
+        with pytest.raises(InvalidInput, match="timeout"):
+            SQLiteStore(path, timeout_seconds=seconds)
+
+
 def test_a_damaged_file_is_called_so(path: Path) -> None:
     with SQLiteStore(path) as store:
         store.write(Write("o", puts={f"key-{number}": b"x" * 100 for number in range(500)}))
@@ -204,6 +327,52 @@ def test_a_relative_path_means_the_folder_of_the_moment_of_opening(
     assert (tmp_path / "journal.db").exists()
 
 
+# Connections
+
+
+def lent_and_kept(store: SQLiteStore) -> list[sqlite3.Connection]:
+    return store._file._idle
+
+
+def test_a_refusal_keeps_the_connection_and_an_error_closes_it(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+        (connection,) = lent_and_kept(store)
+        with pytest.raises(GuardFailed):
+            store.write(WRITE)
+        assert lent_and_kept(store) == [connection]
+
+        def fail(_apply: Callable[[Write], None]) -> None:
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            store.write_together(fail)
+        assert lent_and_kept(store) == []
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
+
+
+def test_a_rollback_that_fails_is_an_error_of_the_store_and_leaves_no_transaction(
+    path: Path,
+) -> None:
+    def no_end(action: int, argument: str | None, *_: object) -> int:
+        ends = action == sqlite3.SQLITE_TRANSACTION and argument in {"ROLLBACK", "COMMIT"}
+        return sqlite3.SQLITE_DENY if ends else sqlite3.SQLITE_OK
+
+    with SQLiteStore(path, timeout_seconds=0) as store:
+        store.write(WRITE)
+        uses: tuple[Callable[[], object], ...] = (
+            lambda: store.read_object("o"),
+            lambda: store.write(Write("o")),
+        )
+        for use in uses:
+            lent_and_kept(store)[0].set_authorizer(no_end)
+            with pytest.raises(StoreError, match="not authorized"):
+                use()
+            assert lent_and_kept(store) == []
+            store.write(Write("o", puts={"b": b"2"}))
+
+
 # Other processes
 
 
@@ -238,6 +407,32 @@ def test_a_write_gives_up_when_others_hold_the_lock_for_longer_than_the_timeout(
         assert "longer timeout" in caught.value.hint
         store.write(WRITE)
         assert store.read_object("o") == {"a": b"1", "b": b"1"}
+
+
+def test_control_c_is_heard_while_a_call_waits_for_another_process(path: Path) -> None:
+    process = processes.start(write_until_interrupted, path)
+    with SQLiteStore(path) as store:
+        store.connect()
+        with locked_by_another_process(path):
+            while not path.with_name("waiting").exists():
+                time.sleep(0.01)
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGINT)
+            process.join(10)
+            assert process.exitcode == 0
+        store.write(WRITE)
+
+
+def write_until_interrupted(path: Path) -> None:
+    while not path.exists() or not path.stat().st_size:
+        time.sleep(0.01)
+    with SQLiteStore(path, timeout_seconds=3600) as store:
+        try:
+            path.with_name("waiting").touch()
+            while True:
+                store.write(Write("o", puts={"busy": b"1"}))
+        except KeyboardInterrupt:
+            raise SystemExit(0) from None
 
 
 def test_a_new_file_that_another_process_holds_is_busy_too(path: Path) -> None:

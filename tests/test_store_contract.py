@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from csijournal.errors import (
     GuardFailed,
+    InvalidInput,
     InvalidObjectName,
     PlaceUnusable,
     StoreUnsuitable,
@@ -710,10 +712,39 @@ def test_a_guard_cannot_compare_with_what_not_every_store_can_compare(value: byt
 
 
 def test_a_write_cannot_both_remove_the_object_and_change_its_keys() -> None:
-    with pytest.raises(ValueError, match="not both"):
+    with pytest.raises(InvalidInput, match="not both"):
         Write("o", puts={"a": b"1"}, remove_object=True)
-    with pytest.raises(ValueError, match="not both"):
+    with pytest.raises(InvalidInput, match="not both"):
         Write("o", deletions=["a"], remove_object=True)
+
+
+@pytest.mark.parametrize("name", [b"o", None, 1, Path("o")], ids=repr)
+def test_a_name_or_key_that_is_not_text_is_refused_as_one_that_no_store_can_hold(
+    store: Store, name: str
+) -> None:
+    put(store, "o", a=b"1")
+    uses: tuple[Callable[[], object], ...] = (
+        lambda: Write(name),
+        lambda: Write("o", puts={name: b"1"}),
+        lambda: Write("o", deletions=[name]),
+        lambda: Write("o", guards=(KeyAbsent(name),)),
+        lambda: store.read_keys(name, ["a"]),
+        lambda: store.read_keys("o", [name]),
+        lambda: store.read_object(name),
+        lambda: store.read_state(name),
+        lambda: store.modified_ns(name),
+    )
+    for use in uses:
+        with pytest.raises(InvalidObjectName, match="is not text"):
+            use()
+
+
+@pytest.mark.parametrize("value", ["1", None, 1], ids=repr)
+def test_a_value_that_is_not_bytes_is_refused(value: bytes) -> None:
+    with pytest.raises(InvalidInput, match="not bytes"):
+        Write("o", puts={"a": value})
+    with pytest.raises(InvalidInput, match="UTF-8 text"):
+        Write("o", guards=(KeyEquals("a", value),))
 
 
 @pytest.mark.parametrize("name", [" ", "\n", "a/b", "..", "-", "%00", "ü", "\x7f", "x" * 500])
@@ -723,6 +754,23 @@ def test_names_of_objects_and_keys_come_back_as_they_were(store: Store, name: st
     assert list(store.object_names()) == [name]
     assert store.read_object(name) == {name: b"2"}
     assert store.read_keys(name, [name]) == {name: b"2"}
+
+
+# Writes together
+
+
+def test_writes_together_each_see_those_before_and_fail_alone(store: Store) -> None:
+    def work(apply: Callable[[Write], None]) -> str:
+        apply(Write("o", guards=(ObjectAbsent(),), puts={"a": b"1"}))
+        with pytest.raises(GuardFailed):
+            apply(Write("o", guards=(KeyAbsent("a"),), puts={"a": b"2", "b": b"2"}))
+        apply(Write("o", guards=(KeyEquals("a", b"1"),), puts={"c": b"3"}))
+        apply(Write("p", puts={"d": b"4"}))
+        return "what work returns"
+
+    assert store.write_together(work) == "what work returns"
+    assert store.read_object("o") == {"a": b"1", "c": b"3"}
+    assert store.read_object("p") == {"d": b"4"}
 
 
 # Opening and closing

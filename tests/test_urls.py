@@ -25,11 +25,25 @@ def test_memory_opens_a_store_of_its_own_each_time(url: str) -> None:
 @pytest.mark.parametrize("create", [True, False])
 def test_sqlite_opens_the_file_of_an_absolute_path(tmp_path: Path, *, create: bool) -> None:
     path = tmp_path / "journal.db"
-    SQLiteStore(path).connect()
+    with SQLiteStore(path) as store:
+        store.connect()
     with open_store(f"sqlite://{path}", create=create) as store:
         assert isinstance(store, GroupCommitStore)
         assert store.place == f"sqlite://{path}"
         store.connect()
+
+
+@pytest.mark.parametrize("slashes", ["//", "///", "////"])
+def test_more_slashes_before_an_absolute_path_name_the_same_file(
+    tmp_path: Path, slashes: str
+) -> None:
+    """SQLAlchemy writes four slashes in all."""
+    path = tmp_path / "journal.db"
+    with open_store(f"sqlite:{slashes}{path}") as store:
+        store.write(Write("o", puts={"a": b"1"}))
+        assert store.place == f"sqlite://{path}"
+    with SQLiteStore(path, create=False) as store:
+        assert store.read_object("o") == {"a": b"1"}
 
 
 def test_sqlite_opens_the_file_of_a_relative_path(
@@ -55,12 +69,12 @@ def test_a_place_that_is_not_to_be_made_is_not_found_at_the_first_use(tmp_path: 
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("timeout", ["0", "0.5", "12", "1e3"])
+@pytest.mark.parametrize("timeout", ["0", "0.5", "12", "1e3", "1e300"])
 def test_the_timeout_of_sqlite_is_in_seconds(tmp_path: Path, timeout: str) -> None:
     with open_store(f"sqlite://{tmp_path}/journal.db?timeout={timeout}") as store:
         assert isinstance(store, GroupCommitStore)
         assert isinstance(store._inner, SQLiteStore)
-        assert store._inner._timeout_seconds == float(timeout)
+        assert store._inner._file._timeout_seconds == float(timeout)
         store.connect()
 
 

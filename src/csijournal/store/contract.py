@@ -11,18 +11,20 @@ from __future__ import annotations
 import enum
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from csijournal.errors import (
     GuardFailed,
+    InvalidInput,
     InvalidObjectName,
-    StoreError,
     StoreUnsuitable,
     printable,
 )
+
+_Result = TypeVar("_Result")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -113,7 +115,9 @@ class Write:
             if isinstance(guard, KeyEquals):
                 _check_guard_value(guard, self.object_name)
         if self.remove_object and (self.puts or self.deletions):
-            raise ValueError("a write removes the object or changes its keys, not both")
+            raise InvalidInput("a write removes the object or changes its keys, not both")
+        if not all(isinstance(value, bytes) for value in self.puts.values()):
+            raise InvalidInput(f"a value put into {self.object_name} is not bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,9 @@ class Store(ABC):
 
     Every method may raise the `StoreError` family, InvalidObjectName for a name,
     key or prefix that no store can hold, and nothing else; reads raise neither
-    GuardFailed nor OutcomeUnknown.  Closing is for good, and closing twice is
+    GuardFailed nor OutcomeUnknown.  An exception that reaches a waiting caller
+    from outside (a signal handler's, a caller's timeout) ends that call alone:
+    all others go on, and nothing stays locked.  Closing is for good, and closing twice is
     fine; a store that is used after that raises PlaceUnusable.
     """
 
@@ -235,20 +241,18 @@ class Store(ABC):
         object is never applied: late writes are not overtaken.
         """
 
-    def lane(self, object_name: str) -> str:
-        """What the object's writes queue for: those in one lane gain by sharing a write."""
+    def conflict_key(self, object_name: str) -> str:
+        """What the object's writes wait for: those with one key gain by sharing a write."""
         return object_name
 
-    def write_together(self, writes: list[Write]) -> list[StoreError | None]:
-        """Apply several writes of one lane; what became of each, None for applied.
+    def write_together(self, work: Callable[[Callable[[Write], None]], _Result]) -> _Result:
+        """Run `work` with what applies one write; what `work` returns.
 
-        Each is guarded and atomic by itself, as with `write`, and they take
-        effect in this order as far as they touch the same keys; they may share
-        a round trip or a sync.  A StoreError that is raised is that of each.
+        Each write is guarded and atomic by itself, as with `write`, sees those
+        before it, and is durable when this returns.  A store may let them share
+        a sync.  Where this raises, each of them was applied or was not.
         """
-        from csijournal.store.merging import write_merged  # noqa: PLC0415 - built on this module
-
-        return write_merged(self.write, writes)
+        return work(self.write)
 
     @abstractmethod
     def close(self) -> None:
@@ -281,7 +285,9 @@ def check_name(name: str, object_name: str = "") -> str:
 
     librados takes names as C strings, and cuts them at U+0000 without a word.
     """
-    if not name:
+    if not _is_text(name):
+        problem = "is not text"
+    elif not name:
         problem = "is empty"
     elif "\0" in name:
         problem = f"holds U+0000 at position {name.index(chr(0)) + 1}"
@@ -291,8 +297,13 @@ def check_name(name: str, object_name: str = "") -> str:
         return name
     what = "key" if object_name else "object name"
     raise InvalidObjectName(
-        f"the {what} {printable(name)!r} {problem}", object_name=object_name or name
+        f"the {what} {printable(str(name))!r} {problem}",
+        object_name=object_name or str(name),
     )
+
+
+def _is_text(name: object) -> bool:
+    return isinstance(name, str)
 
 
 def check_keys(object_name: str, keys: Iterable[str]) -> None:
@@ -325,8 +336,8 @@ def _holds(guard: Guard, entries: Mapping[str, bytes] | None, version: int) -> b
 
 def _check_guard_value(guard: KeyEquals, object_name: str) -> None:
     try:
-        usable = bool(guard.value.decode())
-    except UnicodeDecodeError:
+        usable = bool(str(guard.value, "utf-8"))
+    except (UnicodeDecodeError, TypeError):
         usable = False
     if not usable:
         raise InvalidObjectName(

@@ -1,19 +1,29 @@
-"""Callers that wait to write the same thing share one write of the store.
+"""Group commit: callers that wait to write the same thing share one write of the store.
 
 While one write is under way, those who come queue up behind it.  When it is
 done, the first of them takes all that wait, as one batch, and so on: a lone
 caller waits for nobody, and the busier the store, the larger the batches.
+
+An exception can reach a caller at any line (Control-C, a signal handler's, a
+caller's timeout), and the others must go on.  So nothing depends on a message
+from one caller to the next.  Whoever leads holds the queue's lock, by a `with`
+that no exception can leave locked; what it has begun is written down in the
+queue, where the next leader finds it.  Waking a caller is only the fast way:
+one that was not woken looks for itself, after `LOOK_AGAIN_SECONDS`.
 """
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
 
 from csijournal.errors import OutcomeUnknown, StoreError
+from csijournal.store.coalescing import own_copy, write_coalesced
 from csijournal.store.contract import (
     PAGE_ENTRIES_MAX,
     ObjectState,
@@ -21,105 +31,165 @@ from csijournal.store.contract import (
     Write,
 )
 
+_Result = TypeVar("_Result")
+
 BATCH_WRITES_MAX = 128
 """How many callers share one write at most, which bounds how long each of them waits."""
+
+LOOK_AGAIN_SECONDS = 0.1
+"""How long a caller waits to be woken before it looks whether anybody leads.
+
+Only an interrupted leader makes callers wait for that long.  Looking costs a
+caller next to nothing ten times a second, however long the store takes.
+"""
+
+
+def _locked() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 @dataclass(eq=False, slots=True)
 class _Caller:
-    """One caller and its write; `woken` is set when it is done, or is to lead."""
+    """One caller and its write.
+
+    `woken` is locked until then: an event that costs next to nothing.
+    `done` once its write has an outcome: `error`, or None for applied.
+    `left` once the caller is gone without one, by an exception from outside.
+    """
 
     write: Write
-    woken: threading.Event = field(default_factory=threading.Event)
-    leads: bool = False
+    woken: threading.Lock = field(default_factory=_locked)
+    done: bool = False
+    left: bool = False
     error: StoreError | None = None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait to be woken; whether that was so."""
+        return self.woken.acquire(timeout=seconds)
+
+    def wake(self) -> None:
+        with suppress(RuntimeError):  # it is awake
+            self.woken.release()
+
+
+@dataclass(eq=False, slots=True)
+class _Queue:
+    """Callers that wait for one conflict key, in the order they came.
+
+    `leading` is held by whoever writes.  The callers of the batch that is
+    `under_way` stay in `waiting` until each of them has its outcome.
+    """
+
+    leading: threading.Lock = field(default_factory=threading.Lock)
+    waiting: deque[_Caller] = field(default_factory=deque)
+    under_way: list[_Caller] = field(default_factory=list)
+
+    def end_batch(self) -> None:
+        """Give each caller of the batch an outcome, whatever became of its leader."""
+        for caller in self.under_way:
+            if not caller.done:
+                caller.error = OutcomeUnknown(
+                    "the write that this one shared was interrupted",
+                    object_name=caller.write.object_name,
+                )
+                caller.done = True
+        self.under_way = []
+
+    def drop_past(self) -> None:
+        """Drop the first callers, as far as nothing is to be done for them."""
+        while self.waiting and (self.waiting[0].done or self.waiting[0].left):
+            self.waiting.popleft()
 
 
 class GroupCommitStore(Store):
-    """`inner`, with the writes of callers that wait for the same lane combined."""
+    """`inner`, with one write for the callers that wait for the same conflict key."""
 
     def __init__(self, inner: Store, *, batch_writes_max: int = BATCH_WRITES_MAX) -> None:
         self._inner = inner
         self.guarantees = inner.guarantees
         self._batch_writes_max = batch_writes_max
         self._lock = threading.Lock()
-        self._queues: dict[str, deque[_Caller]] = {}
+        self._queues: dict[str, _Queue] = {}
 
     def write(self, write: Write) -> None:
-        lane = self._inner.lane(write.object_name)
         caller = _Caller(write)
-        with self._lock:
-            queue = self._queues.get(lane)
-            if queue is None:
-                self._queues[lane] = deque()
-                caller.leads = True
-            else:
-                queue.append(caller)
-        if not caller.leads:
-            self._wait(lane, caller)
-        if caller.leads:
-            self._lead(lane, caller)
+        try:
+            self._write(caller)
+        except BaseException:
+            caller.left = True
+            raise
         if caller.error is not None:
             raise caller.error
 
-    def _wait(self, lane: str, caller: _Caller) -> None:
-        try:
-            caller.woken.wait()
-        except BaseException:
-            self._give_up(lane, caller)
-            raise
+    def _write(self, caller: _Caller) -> None:
+        """Return when the caller's write has an outcome."""
+        key = self._inner.conflict_key(caller.write.object_name)
+        queue, is_first = self._join(key, caller)
+        if not is_first:
+            _wait(queue, caller)
+        while not caller.done:
+            self._lead(key, queue, caller)
 
-    def _give_up(self, lane: str, caller: _Caller) -> None:
-        """Leave the queue, or hand on the lead, when the caller was interrupted."""
+    def _join(self, key: str, caller: _Caller) -> tuple[_Queue, bool]:
         with self._lock:
-            queue = self._queues.get(lane)
-            if queue is not None and caller in queue:
-                queue.remove(caller)
-            leads = caller.leads
-        if leads:
-            self._hand_on(lane)
+            queue = self._queues.get(key)
+            is_first = queue is None
+            if queue is None:
+                queue = self._queues[key] = _Queue()
+            queue.waiting.append(caller)
+            return queue, is_first
 
-    def _lead(self, lane: str, caller: _Caller) -> None:
-        batch = self._take(lane, caller)
+    def _lead(self, key: str, queue: _Queue, caller: _Caller) -> None:
+        """Write the next batch, unless another leader did so for this caller before."""
+        batch: list[_Caller] = []
         try:
-            self._apply(batch)
+            with queue.leading:
+                queue.end_batch()
+                if not caller.done:
+                    batch = queue.under_way = self._next_batch(queue)
+                    try:
+                        self._apply(batch)
+                    finally:
+                        queue.end_batch()
         finally:
-            self._hand_on(lane)
-            for other in batch[1:]:
-                other.woken.set()
+            self._hand_on(key, queue)
+            for other in batch:
+                if other is not caller:
+                    other.wake()
 
-    def _take(self, lane: str, caller: _Caller) -> list[_Caller]:
+    def _next_batch(self, queue: _Queue) -> list[_Caller]:
         with self._lock:
-            queue = self._queues[lane]
-            others = [queue.popleft() for _ in range(min(len(queue), self._batch_writes_max - 1))]
-        return [caller, *others]
+            queue.drop_past()
+            some = islice(queue.waiting, self._batch_writes_max)
+            return [caller for caller in some if not (caller.done or caller.left)]
 
     def _apply(self, batch: list[_Caller]) -> None:
-        if len(batch) == 1:
-            self._inner.write(batch[0].write)
-            return
+        """Write; each caller's outcome, unless an exception from outside comes in between."""
+        writes = [caller.write for caller in batch]
         errors: list[StoreError | None]
         try:
-            errors = self._inner.write_together([caller.write for caller in batch])
+            if len(writes) == 1:
+                self._inner.write(writes[0])
+                errors = [None]
+            else:
+                errors = self._inner.write_together(lambda apply: write_coalesced(apply, writes))
         except StoreError as shared:
-            errors = [copy.copy(shared) for _ in batch]
-        except BaseException:
-            for caller in batch:
-                caller.error = OutcomeUnknown("the write that this one shared was interrupted")
-            raise
+            errors = [shared, *(own_copy(shared) for _ in batch[1:])]
         for caller, error in zip(batch, errors, strict=True):
             caller.error = error
+            caller.done = True
 
-    def _hand_on(self, lane: str) -> None:
-        """Let the first that waits lead, or close the lane."""
+    def _hand_on(self, key: str, queue: _Queue) -> None:
+        """Wake the first that waits, to lead; without any, forget the queue."""
         with self._lock:
-            queue = self._queues[lane]
-            if not queue:
-                del self._queues[lane]
-                return
-            following = queue.popleft()
-            following.leads = True
-        following.woken.set()
+            queue.drop_past()
+            following = queue.waiting[0] if queue.waiting else None
+            if following is None and self._queues.get(key) is queue:
+                del self._queues[key]
+        if following is not None:
+            following.wake()
 
     # All else is the inner store's
 
@@ -158,11 +228,18 @@ class GroupCommitStore(Store):
     def modified_ns(self, object_name: str) -> int | None:
         return self._inner.modified_ns(object_name)
 
-    def lane(self, object_name: str) -> str:
-        return self._inner.lane(object_name)
+    def conflict_key(self, object_name: str) -> str:
+        return self._inner.conflict_key(object_name)
 
-    def write_together(self, writes: list[Write]) -> list[StoreError | None]:
-        return self._inner.write_together(writes)
+    def write_together(self, work: Callable[[Callable[[Write], None]], _Result]) -> _Result:
+        return self._inner.write_together(work)
 
     def close(self) -> None:
         self._inner.close()
+
+
+def _wait(queue: _Queue, caller: _Caller) -> None:
+    """Return when the caller is done, or was woken to lead, or nobody leads."""
+    while not (caller.done or caller.wait(LOOK_AGAIN_SECONDS)):
+        if not queue.leading.locked():
+            return

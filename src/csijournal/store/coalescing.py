@@ -1,4 +1,4 @@
-"""Several writes to one object as one operation.
+"""Coalescing: several writes to one object as one operation.
 
 Guards are judged on the object as it was before, so writes may share an
 operation only where none of them changes what another one asks or changes.
@@ -6,29 +6,37 @@ operation only where none of them changes what another one asks or changes.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from csijournal.errors import GuardFailed, StoreError, TooLarge
 from csijournal.store.contract import KeyAbsent, KeyEquals, KeyPresent, Write
 
 KEYS_MAX = 4096
-"""How many keys one merged operation changes at most, so that none gets too large."""
+"""How many keys one coalesced operation changes at most, so that none gets too large."""
 
 Result = StoreError | None
 
 
-def write_merged(apply: Callable[[Write], None], writes: Sequence[Write]) -> list[Result]:
+def write_coalesced(apply: Callable[[Write], None], writes: Sequence[Write]) -> list[Result]:
     """Apply the writes, in order as far as they touch each other; what became of each.
 
-    A merged operation that is refused is tried again in halves, so that one
+    A coalesced operation that is refused is tried again in halves, so that one
     caller's failed guard costs the others little and harms none.
     """
     results: list[Result] = [None] * len(writes)
     for places in _independent(writes):
         _apply_some(apply, writes, places, results)
     return results
+
+
+def own_copy(error: StoreError) -> StoreError:
+    """`error` for one more caller: each raises an object of its own, with the same cause."""
+    own = copy(error)
+    own.__cause__, own.__context__ = error.__cause__, error.__context__
+    own.__suppress_context__ = error.__suppress_context__
+    return own
 
 
 def _apply_some(
@@ -38,7 +46,7 @@ def _apply_some(
     results: list[Result],
 ) -> None:
     try:
-        apply(_merged([writes[place] for place in places]))
+        apply(_coalesced([writes[place] for place in places]))
     except (GuardFailed, TooLarge) as error:
         if len(places) == 1:
             results[places[0]] = error
@@ -48,7 +56,7 @@ def _apply_some(
         _apply_some(apply, writes, places[half:], results)
     except StoreError as error:
         for place in places:
-            results[place] = copy.copy(error)
+            results[place] = own_copy(error)
 
 
 @dataclass(slots=True)
@@ -72,14 +80,14 @@ def _independent(writes: Sequence[Write]) -> list[list[int]]:
         asks = {g.key for g in write.guards if isinstance(g, KeyAbsent | KeyPresent | KeyEquals)}
         changes = {*write.puts, *write.deletions}
         group = last.get(write.object_name)
-        if group is not None and _merges(write) and _fits(group, asks, changes):
+        if group is not None and _coalesces(write) and _fits(group, asks, changes):
             group.places.append(place)
             group.asked |= asks
             group.changed |= changes
             continue
         group = _Group([place], asks, changes)
         groups.append(group)
-        if _merges(write):
+        if _coalesces(write):
             last[write.object_name] = group
         else:
             last.pop(write.object_name, None)
@@ -94,10 +102,10 @@ def _fits(group: _Group, asks: set[str], changes: set[str]) -> bool:
     )
 
 
-def _merges(write: Write) -> bool:
+def _coalesces(write: Write) -> bool:
     """Whether the write asks and changes single keys only.
 
-    One that only deletes is left alone too: merged, it might create the object.
+    One that only deletes is left alone too: coalesced, it might create the object.
     """
     return (
         bool(write.puts or write.guards)
@@ -106,7 +114,7 @@ def _merges(write: Write) -> bool:
     )
 
 
-def _merged(writes: list[Write]) -> Write:
+def _coalesced(writes: list[Write]) -> Write:
     if len(writes) == 1:
         return writes[0]
     return Write(

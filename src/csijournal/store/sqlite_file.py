@@ -1,0 +1,372 @@
+"""One SQLite file: its format, its connections, and transactions that end whatever happens.
+
+An exception can reach a caller at any line (Control-C, a signal handler's, a
+caller's timeout).  What must end then is ended by a `with` on an object of C, a
+lock or a connection, because no signal is heard between its body and its exit:
+a transaction is committed or rolled back, and a lock is free.  A connection
+goes back to the pool only from a transaction that went well.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from csijournal.errors import (
+    InvalidInput,
+    OutcomeUnknown,
+    PermissionDenied,
+    PlaceNotFound,
+    PlaceUnusable,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    TooLarge,
+)
+
+APPLICATION_ID = 0x43534A31
+"""Marks a SQLite file as ours ("CSJ1"), in the header field made for that."""
+FORMAT_VERSION = 1
+
+_TABLES = {
+    "objects": """
+    CREATE TABLE objects (
+        name TEXT PRIMARY KEY,
+        modified_ns INTEGER NOT NULL,
+        version INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "entries": """
+    CREATE TABLE entries (
+        object_name TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value BLOB NOT NULL,
+        PRIMARY KEY (object_name, key)
+    ) WITHOUT ROWID""",
+}
+_MARKS = (f"PRAGMA application_id = {APPLICATION_ID}", f"PRAGMA user_version = {FORMAT_VERSION}")
+
+_CHECKPOINT_PAGES = 4000
+"""How far the log may grow (16 MiB) before it is copied into the file, which syncs twice."""
+
+_PATH_BYTES_MAX = 504
+"""SQLite takes 512 bytes, with room for the ending `-journal`."""
+
+_DEAF_SECONDS = 0.2
+"""How long SQLite waits by itself for another process: Python hears no Control-C then."""
+
+_PAUSE_SECONDS = 0.01
+"""How long to wait where SQLite does not, as for the journal mode of a new file."""
+
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
+"""What Linux says of a folder that nobody can make a file in; ENOENT is that of /proc."""
+
+_Result = TypeVar("_Result")
+Work = Callable[[sqlite3.Connection], _Result]
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that is closed with its last reference.
+
+    Python 3.13 warns of one that is not.  An exception between two lines can
+    cost the pool a connection; it is in no transaction, and needs no warning.
+    """
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class SQLiteFile:
+    """The file at `path`, shared by the threads of one process.
+
+    `timeout_seconds` bounds how long a transaction waits for other processes;
+    `create` says whether a missing file is made.
+    """
+
+    def __init__(self, path: str | Path, *, timeout_seconds: float, create: bool) -> None:
+        if not timeout_seconds >= 0:
+            raise InvalidInput(f"{timeout_seconds!r} is not a timeout in seconds")
+        self.path = _absolute(path)
+        self._timeout_seconds = timeout_seconds
+        self._create = create
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
+
+    def read(self, work: Work[_Result], object_name: str = "") -> _Result:
+        """What `work` returns; all that it reads is of one moment."""
+        return self._run("BEGIN", work, object_name)
+
+    def write(self, work: Work[_Result], object_name: str = "") -> _Result:
+        """What `work` returns; what it wrote is durable, or if it raises is gone.
+
+        Raises OutcomeUnknown where the disk failed at the last step.
+        """
+        return self._run("BEGIN IMMEDIATE", work, object_name)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        if os.getpid() == self._process:
+            for connection in idle:
+                connection.close()
+
+    # Transactions
+
+    def _run(self, begin: str, work: Work[_Result], object_name: str) -> _Result:
+        """One transaction, tried again while others lock the file; errors in our words."""
+        deadline = time.monotonic() + self._timeout_seconds
+        while True:
+            try:
+                return self._try(begin, work, object_name)
+            except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
+                if not _is_busy(error) or time.monotonic() >= deadline:
+                    raise self._translated(error, object_name) from error
+            time.sleep(_PAUSE_SECONDS)
+
+    def _try(self, begin: str, work: Work[_Result], object_name: str) -> _Result:
+        connection = self._borrow()
+        at_commit = False
+        try:
+            with connection:  # commits, or rolls back
+                connection.execute(begin)
+                result = work(connection)
+                at_commit = True
+        except BaseException as error:
+            self._take_back(connection, error)
+            if at_commit and _code(error) == sqlite3.SQLITE_IOERR:
+                raise OutcomeUnknown(
+                    f"{self.path} could not be synced: {error}", object_name=object_name
+                ) from error
+            raise
+        self._take_back(connection)
+        return result
+
+    # The pool
+
+    def _borrow(self) -> sqlite3.Connection:
+        if os.getpid() != self._process:
+            raise PlaceUnusable(
+                f"{self.path} was opened before this process was forked",
+                hint="Open the store in the process that uses it",
+            )
+        with self._lock:
+            if self._closed:
+                raise PlaceUnusable(f"the store on {self.path} is closed")
+            if self._idle:
+                return self._idle.pop()
+        return self._open()
+
+    def _take_back(
+        self, connection: sqlite3.Connection, error: BaseException | None = None
+    ) -> None:
+        """Keep the connection for the next caller, or close it where `error` makes it doubtful."""
+        if (error is None or _is_busy(error)) and not connection.in_transaction:
+            with self._lock:
+                if not self._closed:
+                    self._idle.append(connection)
+                    return
+        connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        self._require_file()
+        connection = sqlite3.connect(
+            f"file:{quote(os.fsencode(self.path))}?mode=rw",
+            uri=True,
+            timeout=min(self._timeout_seconds, _DEAF_SECONDS),
+            isolation_level=None,
+            check_same_thread=False,
+            factory=_Connection,
+        )
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    # The file
+
+    def _require_file(self) -> None:
+        """Say plainly what SQLite calls "unable to open database file"; make a missing file."""
+        try:
+            mode = self._mode()
+            if mode is None and self._create:
+                self._make()
+        except OSError as error:
+            raise self._from_system(error) from error
+        if mode is not None and stat.S_ISDIR(mode):
+            raise PlaceUnusable(f"{self.path} is a folder, not a file", hint="Name a file in it")
+        if mode is None and not self._create:
+            raise PlaceNotFound(
+                f"there is no journal at {self.path}",
+                hint="Check the path; reserve, ensure and restore --apply make the file",
+            )
+
+    def _mode(self) -> int | None:
+        """The file's type and mode; None for no file."""
+        if len(os.fsencode(self.path)) > _PATH_BYTES_MAX:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        try:
+            return self.path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _make(self) -> None:
+        """Make an empty file for its owner alone; SQLite gives those beside it the same mode.
+
+        Without opening it: to close any file descriptor of a file frees all
+        locks that SQLite has on it in this process.
+        """
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise PlaceNotFound(f"there is no folder {folder}", hint="Make the folder first")
+        try:
+            os.mknod(self.path.resolve(), stat.S_IFREG | 0o600)
+        except FileExistsError:
+            return
+        except OSError as error:
+            if error.errno not in _NOT_WRITABLE:
+                raise
+            raise PermissionDenied(
+                f"the folder {folder} is not writable for this user",
+                hint="Choose a folder that is, or change its mode",
+            ) from error
+
+    def _from_system(self, error: OSError) -> StoreError:
+        if error.errno == errno.ENAMETOOLONG:
+            return PlaceUnusable(
+                f"the path of {len(os.fsencode(self.path))} bytes that begins with"
+                f" {str(self.path)[:60]!r} is too long",
+                hint=f"SQLite takes at most {_PATH_BYTES_MAX} bytes: choose a shorter path",
+            )
+        kinds = {errno.EACCES: PermissionDenied, errno.ENOSPC: StoreFull, errno.EDQUOT: StoreFull}
+        kind = kinds.get(error.errno or 0, PlaceUnusable)
+        return kind(f"{self.path} cannot be opened: {error.strerror or error}")
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        if _header(connection) == (0, 0):
+            _create_tables(connection)
+        application_id, version = _header(connection)
+        if application_id != APPLICATION_ID:
+            raise PlaceUnusable(
+                f"{self.path} is a SQLite file of another program",
+                hint="Name another file; this one was left as it is",
+            )
+        if version > FORMAT_VERSION:
+            raise PlaceUnusable(
+                f"{self.path} has format {version}; this csijournal knows up to {FORMAT_VERSION}",
+                hint="Use the newer csijournal that wrote it",
+            )
+        if not _has_tables(connection):
+            raise PlaceUnusable(
+                f"{self.path} is marked as a journal and has not the tables of one",
+                hint="It was left as it is; restore an export into a new file",
+            )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+
+    def _translated(self, error: Exception, object_name: str) -> StoreError:
+        kind, message, hint = _MEANINGS.get(_code(error), (StoreError, "failed", ""))
+        return kind(f"{self.path} {message}: {error}", object_name=object_name, hint=hint)
+
+
+_DAMAGED = "Keep a copy, then restore an export or try SQLite's own .recover"
+_MEANINGS: dict[int, tuple[type[StoreError], str, str]] = {
+    sqlite3.SQLITE_BUSY: (StoreBusy, "was kept locked by others for too long", ""),
+    sqlite3.SQLITE_LOCKED: (StoreBusy, "was kept locked by others for too long", ""),
+    sqlite3.SQLITE_PROTOCOL: (StoreBusy, "was kept locked by others for too long", ""),
+    sqlite3.SQLITE_FULL: (StoreFull, "has no room to grow", "Free space on its disk"),
+    sqlite3.SQLITE_TOOBIG: (TooLarge, "cannot take a value of this size", ""),
+    sqlite3.SQLITE_READONLY: (
+        PermissionDenied,
+        "is read-only for this user",
+        "The file, its folder and its -wal and -shm files must be writable",
+    ),
+    sqlite3.SQLITE_PERM: (PermissionDenied, "may not be opened", "Check the mode of the file"),
+    sqlite3.SQLITE_CANTOPEN: (
+        PermissionDenied,
+        "cannot be opened",
+        "The file, its folder and its -wal and -shm files must be readable and writable",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        PlaceUnusable,
+        "is not a SQLite file",
+        "Name another file; this one was left as it is",
+    ),
+    sqlite3.SQLITE_CORRUPT: (PlaceUnusable, "is damaged", _DAMAGED),
+    sqlite3.SQLITE_FORMAT: (PlaceUnusable, "is damaged", _DAMAGED),
+    sqlite3.SQLITE_CONSTRAINT: (PlaceUnusable, "is damaged", _DAMAGED),
+    sqlite3.SQLITE_MISMATCH: (PlaceUnusable, "is damaged", _DAMAGED),
+}
+
+
+def damaged(what: str) -> sqlite3.DatabaseError:
+    """The error for content that SQLite takes and csijournal never wrote."""
+    error = sqlite3.DatabaseError(what)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _code(error: BaseException) -> int:
+    """SQLite's primary result code, without the details above its low byte.
+
+    Python raises an OperationalError of its own, without a code, for a text
+    that is not UTF-8, and UnicodeDecodeError where that text is in a message.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return sqlite3.SQLITE_CORRUPT
+    undecodable = type(error) is sqlite3.OperationalError
+    usual = sqlite3.SQLITE_CORRUPT if undecodable else sqlite3.SQLITE_ERROR
+    return getattr(error, "sqlite_errorcode", usual) & 0xFF
+
+
+def _is_busy(error: BaseException) -> bool:
+    return _code(error) == sqlite3.SQLITE_BUSY
+
+
+def _absolute(path: str | Path) -> Path:
+    """The path from the root, with one slash at its start: two would name a host to SQLite."""
+    try:
+        text = os.fspath(path)
+        if "\0" in text:
+            raise InvalidInput(f"the path {text!r} holds U+0000")
+        absolute = str(Path(text).absolute())
+    except TypeError as error:
+        raise InvalidInput(f"{path!r} is not a path") from error
+    return Path("/" + absolute.lstrip("/"))
+
+
+def _header(connection: sqlite3.Connection) -> tuple[int, int]:
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    return int(application_id), int(version)
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    """Make our tables and mark the file, unless it is not empty."""
+    with connection:  # commits, or rolls back
+        connection.execute("BEGIN IMMEDIATE")
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if _header(connection) == (0, 0) and tables == 0:
+            for statement in (*_TABLES.values(), *_MARKS):
+                connection.execute(statement)
+
+
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    """Whether our tables are as we make them: the primary keys and types matter."""
+    found = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+    made = {name: sql for name, sql in found.fetchall() if name in _TABLES}
+    return {name: str(sql).split() for name, sql in made.items()} == {
+        name: sql.split() for name, sql in _TABLES.items()
+    }
