@@ -114,15 +114,28 @@ class MemoryStore(Store):
         return self._objects.get(check_name(object_name))
 
     def _apply(self, write: Write, found: _Object | None) -> None:
+        """Apply the write by one last step, so that an interrupted caller changed nothing by half.
+
+        A version that is new for the same entries harms nobody, so it comes before.
+        """
         if write.remove_object:
             self._objects.pop(write.object_name, None)
-            return
-        if found is None:
-            if not creates_object(write):
-                return
-            found = self._objects[write.object_name] = _Object()
-        for key in write.deletions:
-            found.entries.pop(key, None)
+        elif found is not None:
+            found.modified_ns, found.version = self._clock(), next(self._versions)
+            _change(found, write)
+        elif creates_object(write):
+            self._objects[write.object_name] = _Object(
+                self._clock(), next(self._versions), dict(write.puts)
+            )
+
+
+def _change(found: _Object, write: Write) -> None:
+    """Change the entries; only what takes several steps is done on a copy."""
+    if not write.deletions:
         found.entries.update(write.puts)
-        found.modified_ns = self._clock()
-        found.version = next(self._versions)
+        return
+    entries = found.entries.copy() if write.puts or len(write.deletions) > 1 else found.entries
+    for key in write.deletions:
+        entries.pop(key, None)
+    entries.update(write.puts)
+    found.entries = entries
