@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
 
 import pytest
 
 from csijournal import Store, VolumeGroupJournal
-from csijournal.errors import AlreadyReserved, OutcomeUnknown, PlaceUnusable, StoreError
+from csijournal.check.findings import FindingKind
+from csijournal.check.scan import Verifier
+from csijournal.errors import (
+    AlreadyReserved,
+    InvalidInput,
+    OutcomeUnknown,
+    PlaceUnusable,
+    StoreError,
+    StoreFull,
+)
+from csijournal.journal.leases import Leases
+from csijournal.journal.steps import Records
 from csijournal.store import Write
 from csijournal.store.memory import MemoryStore
 from csijournal.wire import layout
@@ -20,7 +34,7 @@ from support.faulty import Died, FaultyStore, MeddlingStore, MortalStore
 from support.journals import LONG_AGO, seconds_later, uuid_number, uuids
 from support.places import MemoryPlace, Place
 from support.verified import contents, require_clean
-from support.wrapping import WrappingStore
+from support.wrapping import Call, WrappingStore
 
 DIRECTORY = "csi.groups.default"
 
@@ -318,6 +332,161 @@ def test_a_group_object_that_cannot_be_taken_back_stays_leased() -> None:
     require_clean(store)
 
 
+def test_a_refused_removal_after_two_recoveries_leaves_an_orphan_and_is_reported() -> None:
+    """The one thing that an owner who lives can leave behind, as docs/correctness.md tells."""
+    store = MemoryPlace().open()
+
+    def recover_twice() -> None:
+        for _ in range(2):
+            _recover_from_all(store)
+
+    # Calls: the lease, the group object, the entry, its refused removal.
+    slow = MeddlingStore(_FailingAt(store, {4}), 2, recover_twice)
+    journal = numbered(slow, lease_size=1, clock=lambda: LONG_AGO)
+    with pytest.raises(StoreError, match="refused"):
+        journal.reserve_name("a")
+    journal.close()
+    assert leases_in(store) == []
+    verifier = Verifier(store, deep=True, grace_seconds=0)
+    assert [finding.kind for finding in verifier.findings()] == [FindingKind.ORPHAN_GROUP]
+
+
+# What the store refuses
+
+
+@pytest.mark.parametrize("size", [1, 2, 64])
+def test_a_group_object_that_a_full_store_refuses_costs_no_lease(store: Store, size: int) -> None:
+    """The lease, a new key in an object that is there, passes; new objects do not."""
+    journal = numbered(_FailingAt(store, {2, 3, 4}), lease_size=size)
+    for name in ("a", "b", "a"):
+        with pytest.raises(StoreFull):
+            journal.reserve_name(name)
+        assert [lease.lease_id for lease in leases_in(store)] == [uuid_number(1)]
+    assert journal.reserve_name("a").group_uuid == uuid_number(1)
+    journal.close()
+    assert leases_in(store) == []
+
+
+def test_a_full_store_that_refuses_all_but_leases_keeps_none_when_the_journal_closes(
+    store: Store,
+) -> None:
+    journal = numbered(_FailingAt(store, set(range(2, 12))), lease_size=2)
+    for number in range(10):
+        with pytest.raises(StoreFull):
+            journal.reserve_name(f"a{number}")
+    journal.close()
+    assert contents(store) == {DIRECTORY: {}}
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_an_entry_that_a_full_store_refuses_costs_no_lease(store: Store, size: int) -> None:
+    journal = numbered(_FailingAt(store, {3}), lease_size=size)
+    with pytest.raises(StoreFull):
+        journal.reserve_name("a")
+    assert journal.reserve_name("a").group_uuid == uuid_number(2)
+    journal.close()
+    assert leases_in(store) == []
+
+
+@pytest.mark.parametrize("size", [-1, 1.5, "8", None])
+def test_a_size_that_is_no_number_of_uuids_is_invalid_input(size: int) -> None:
+    records = Records(MemoryStore(), "default")
+    with pytest.raises(InvalidInput, match="whole number"):
+        Leases(records, size=size, renew_ns=1, new_uuid=str, clock=lambda: LONG_AGO)
+
+
+# A store that does not answer
+
+
+class _SlowLeases(WrappingStore):
+    """The writes of leases, from a number on, wait at a gate and may fail there."""
+
+    def __init__(self, inner: Store, first: int) -> None:
+        super().__init__(inner)
+        self.arrived = threading.Semaphore(0)
+        self.gate = threading.Semaphore(0)
+        self.error: Exception | None = None
+        self._passing = itertools.count(1)
+        self._first = first
+
+    @contextmanager
+    def around(self, call: Call) -> Iterator[None]:
+        puts = call.write.puts if call.write else ()
+        is_lease = any(key.startswith(layout.LEASE_PREFIX) for key in puts)
+        if is_lease and next(self._passing) >= self._first:
+            self.arrived.release()
+            assert self.gate.acquire(timeout=20)
+            if self.error is not None:
+                raise self.error
+        yield
+
+
+class _CountedLock:
+    """A lock that tells how many came to it."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.entered += 1
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def _in_threads(*actions: Callable[[], object]) -> list[threading.Thread]:
+    def act(action: Callable[[], object]) -> None:
+        with suppress(StoreError):
+            action()
+
+    threads = [threading.Thread(target=act, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _finish(threads: Iterable[threading.Thread]) -> None:
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_lease_without_an_answer_holds_up_nobody_who_has_a_uuid_or_can_take_one(
+    store: Store,
+) -> None:
+    slow = _SlowLeases(store, first=2)
+    journal = numbered(slow, lease_size=2)
+    with journal._leases.lend() as second, ThreadPoolExecutor(1) as pool:
+        with journal._leases.lend() as first:
+            waiting = _in_threads(lambda: journal.reserve_name("waits"))
+            assert slow.arrived.acquire(timeout=10)
+            first.unused = True
+        assert pool.submit(second.under).result(10) == second.under()
+        assert pool.submit(journal.reserve_name, "goes on").result(10).group_uuid == uuid_number(2)
+    slow.gate.release(100)
+    _finish(waiting)
+    journal.close()
+    assert leases_in(store) == []
+
+
+def test_those_who_waited_for_a_lease_that_failed_do_not_wait_for_each_other(store: Store) -> None:
+    slow = _SlowLeases(store, first=1)
+    slow.error = PlaceUnusable("no answer")
+    journal = numbered(slow, lease_size=2)
+    queue = journal._leases._acquiring = _CountedLock()  # type: ignore[assignment]
+    threads = _in_threads(*(partial(journal.reserve_name, name) for name in "abc"))
+    assert slow.arrived.acquire(timeout=10)
+    while queue.entered < 3:
+        threading.Event().wait(0.001)
+    slow.gate.release()
+    for _ in range(2):
+        assert slow.arrived.acquire(timeout=10)
+    slow.gate.release(100)
+    _finish(threads)
+
+
 class _FailingAt(WrappingStore):
     """Refuses some of its writes, by their number."""
 
@@ -329,5 +498,5 @@ class _FailingAt(WrappingStore):
     def write(self, write: Write) -> None:
         self._writes += 1
         if self._writes in self._numbers:
-            raise PlaceUnusable("refused")
+            raise StoreFull("refused")
         self.inner.write(write)

@@ -121,7 +121,7 @@ def _no_cleanup(
     with journal._leases.lend() as lent:
         reservation = journal._create_group(request_name, name_prefix, lent.group_uuid)
         under = lent.under()
-        if reservation is None or not journal._enter(reservation, under):
+        if reservation is None or not journal._enter(reservation, under, lent):
             lent.refused()
             return None
         lent.entered(under)

@@ -32,7 +32,7 @@ from csijournal.errors import (
     error_context,
 )
 from csijournal.journal.cleanup import Collector
-from csijournal.journal.leases import Leases
+from csijournal.journal.leases import Leases, Lent
 from csijournal.journal.locks import NamedLocks
 from csijournal.journal.model import EnsureResult, Entry, Reservation
 from csijournal.journal.recover import Recoverer, Recovery
@@ -298,11 +298,12 @@ class VolumeGroupJournal:
     def _reserve_once(self, request_name: str, name_prefix: str) -> Reservation | None:
         """Both writes of reserve; None: refused, and nothing is left of it."""
         with self._leases.lend() as lent:
-            reservation = self._create_group(request_name, name_prefix, lent.group_uuid)
+            with lent.creating():
+                reservation = self._create_group(request_name, name_prefix, lent.group_uuid)
             if reservation is None:
                 return None
             under = lent.under()
-            if self._enter(reservation, under):
+            if self._enter(reservation, under, lent):
                 lent.entered(under)
                 return reservation
             self._records.remove_group(reservation.group_uuid, request_name)
@@ -319,7 +320,7 @@ class VolumeGroupJournal:
             return None
         return Reservation(request_name, group_uuid, group_name, created)
 
-    def _enter(self, reservation: Reservation, under: Under) -> bool:
+    def _enter(self, reservation: Reservation, under: Under, lent: Lent) -> bool:
         """Write the entry; where that fails for certain, the group object goes again."""
         try:
             return self._records.put_entry(reservation.request_name, reservation.group_uuid, under)
@@ -328,6 +329,7 @@ class VolumeGroupJournal:
         except StoreError:
             with suppress(StoreError):
                 self._records.remove_group(reservation.group_uuid, reservation.request_name)
+                lent.removed()
             raise
 
     def _undo_nameless(self, request_name: str) -> None:

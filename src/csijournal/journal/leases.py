@@ -6,8 +6,10 @@ the UUIDs it will use; recover then knows where to look.  One lease lasts for
 many reservations, and the entry of the last one gives it back in the same
 operation, so that reserve stays at two round trips.
 
-A UUID whose fate is not certain keeps its lease in the directory, for recover
-to outcomes.
+A UUID whose fate is not certain keeps its lease in the directory, for recover.
+One that was certainly not used, because the store refused it, is used next.
+
+No thread waits for the store under the lock that all threads need.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from csijournal.errors import OutcomeUnknown, StoreError
+from csijournal.errors import InvalidInput, OutcomeUnknown, StoreError
 from csijournal.journal.steps import NO_LEASE, Records, Under
 from csijournal.wire.layout import Lease, require_uuid
 from csijournal.wire.timestamps import Timestamp
@@ -48,6 +50,23 @@ class Lent:
         self.group_uuid = group_uuid
         self._leases = leases
         self._held = held
+        self.unused = False
+        self.certain = False
+
+    @contextmanager
+    def creating(self) -> Iterator[None]:
+        """While its record is created: a refusal leaves the UUID as it was, to be used next."""
+        try:
+            yield
+        except OutcomeUnknown:
+            raise
+        except StoreError:
+            self.unused = self.certain = True
+            raise
+
+    def removed(self) -> None:
+        """Its record is certainly gone again, whatever is raised now."""
+        self.certain = True
 
     def under(self) -> Under:
         """What the entry is to be written under."""
@@ -67,6 +86,8 @@ class Bare(Lent):
 
     def __init__(self, group_uuid: str) -> None:
         self.group_uuid = group_uuid
+        self.unused = False
+        self.certain = False
 
     def under(self) -> Under:
         return NO_LEASE
@@ -94,6 +115,8 @@ class Leases:
         new_uuid: Callable[[], str],
         clock: Callable[[], Timestamp],
     ) -> None:
+        if not isinstance(size, int) or size < 0:
+            raise InvalidInput(f"a lease lists a whole number of UUIDs from 0, and not {size!r}")
         self._records = records
         self._size = size
         self._renew_ns = renew_ns
@@ -101,25 +124,28 @@ class Leases:
         self._clock = clock
         self._lock = threading.Lock()
         self._held: list[_Held] = []
+        self._acquiring = threading.Lock()
+        self._acquisitions_failed = 0
 
     @contextmanager
     def lend(self) -> Iterator[Lent]:
         """Lend a UUID that no one ever used.
 
-        Leaving the block by an exception means that its fate is not certain.
+        Leaving the block by an exception means that its fate is not certain,
+        unless the UUID was told so before.
         """
         if self._size == 0:
             yield Bare(self._new_uuid())
             return
         held, group_uuid = self._take()
+        lent = Lent(group_uuid, self, held)
         try:
-            yield Lent(group_uuid, self, held)
+            yield lent
         except BaseException:
-            held.uncertain = True
+            held.uncertain |= not lent.certain
             raise
         finally:
-            with self._lock:
-                held.in_use.discard(group_uuid)
+            self._return(lent, held)
 
     def under(self, held: _Held) -> Under:
         """The lease, given back with the entry if only the asking UUID hangs on it."""
@@ -140,20 +166,42 @@ class Leases:
             for held in self._held:
                 held.unused.clear()
             ended = self._ended()
-            keys = _keys_to_remove(ended)
-            with suppress(StoreError):
-                if keys:
-                    self._records.remove_leases(keys)
-                self._forget(ended)
+        keys = _keys_to_remove(ended)
+        with suppress(StoreError):
+            if keys:
+                self._records.remove_leases(keys)
+            self._forget(ended)
+
+    def _return(self, lent: Lent, held: _Held) -> None:
+        with self._lock:
+            held.in_use.discard(lent.group_uuid)
+            if lent.unused and not held.gone:
+                held.unused.insert(0, lent.group_uuid)
 
     def _take(self) -> tuple[_Held, str]:
+        """A UUID of a lease that stands, or else of a new one, which one thread gets for all.
+
+        Those who waited for one that failed do not wait again: each tries for
+        itself, so that the store's timeout is not waited for in turn.
+        """
+        taken = self._take_ready()
+        if taken is not None:
+            return taken
+        failed_before = self._acquisitions_failed
+        with self._acquiring:
+            taken = self._take_ready()
+            if taken is None and self._acquisitions_failed == failed_before:
+                taken = self._acquire()
+        return taken or self._acquire()
+
+    def _take_ready(self) -> tuple[_Held, str] | None:
         with self._lock:
-            current = self._held[-1] if self._held else None
-            if current is None or not self._usable(current):
-                current = self._acquire()
-            group_uuid = current.unused.pop(0)
-            current.in_use.add(group_uuid)
-            return current, group_uuid
+            for held in self._held:
+                if self._usable(held):
+                    group_uuid = held.unused.pop(0)
+                    held.in_use.add(group_uuid)
+                    return held, group_uuid
+        return None
 
     def _usable(self, held: _Held) -> bool:
         age_ns = self._clock().nanoseconds - held.lease.since.nanoseconds
@@ -161,14 +209,21 @@ class Leases:
             held.unused.clear()
         return bool(held.unused)
 
-    def _acquire(self) -> _Held:
+    def _acquire(self) -> tuple[_Held, str]:
         """Write a new lease, and with the same operation take back those that are over."""
-        ended = self._ended()
-        lease = self._put_new(_keys_to_remove(ended))
+        with self._lock:
+            ended = self._ended()
+        try:
+            lease = self._put_new(_keys_to_remove(ended))
+        except BaseException:
+            self._acquisitions_failed += 1
+            raise
         self._forget(ended)
-        held = _Held(lease, list(lease.group_uuids))
-        self._held.append(held)
-        return held
+        first, *others = lease.group_uuids
+        held = _Held(lease, others, in_use={first})
+        with self._lock:
+            self._held.append(held)
+        return held, first
 
     def _put_new(self, ended_keys: list[str]) -> Lease:
         """A lease that certainly stands.
@@ -192,7 +247,8 @@ class Leases:
         return [held for held in self._held if held.over or held.gone]
 
     def _forget(self, ended: list[_Held]) -> None:
-        self._held = [held for held in self._held if held not in ended]
+        with self._lock:
+            self._held = [held for held in self._held if held not in ended]
 
 
 def _keys_to_remove(ended: list[_Held]) -> list[str]:
