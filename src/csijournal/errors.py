@@ -32,6 +32,7 @@
         ├── PermissionDenied                     15
         ├── PlaceNotFound                        16   no such pool, no such file
         ├── PlaceUnusable                        17   the file or pool is not one for a journal
+        │   └── UnreadableContent                     an object holds what is neither text nor bytes
         ├── StoreFull                            18
         ├── TooLarge                             19
         ├── StoreBusy                            20
@@ -249,6 +250,15 @@ class PlaceUnusable(StoreError):
     """The place exists, and a journal cannot live in it."""
 
     exit_code = 17
+
+
+class UnreadableContent(PlaceUnusable):
+    """An object holds keys or values that this store cannot hand out as they are."""
+
+    usual_hint = (
+        "No journal writes such a key; verify names each with the command that shows it,"
+        " and everything else can be worked on"
+    )
 
 
 class StoreFull(StoreError):

@@ -21,6 +21,7 @@ from csijournal.errors import (
     InvalidInput,
     InvalidObjectName,
     StoreUnsuitable,
+    UnreadableContent,
     printable,
 )
 
@@ -121,6 +122,55 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something in an object that no map from text to bytes can hold as it is.
+
+    `key` is the key's bytes, as far as the store can tell them: librados's
+    Python binding hands out what stands before U+0000.  `problem` says what is
+    wrong, as the end of a sentence that starts with the key.
+    """
+
+    object_name: str
+    key: bytes
+    problem: str
+
+    @property
+    def shown(self) -> str:
+        """The key as one line of text; bytes that are not text are escaped."""
+        return printable(self.key.decode(errors="backslashreplace"))
+
+    def __str__(self) -> str:
+        return f"the key {self.shown} {self.problem}"
+
+
+class Entries(dict[str, bytes]):
+    """The entries of an object that can be read, and what beside them cannot."""
+
+    __slots__ = ("unreadable",)
+
+    def __init__(
+        self, entries: Mapping[str, bytes] | None = None, unreadable: Iterable[Unreadable] = ()
+    ) -> None:
+        super().__init__(entries or {})
+        self.unreadable = tuple(unreadable)
+
+
+def unreadable_in(entries: Mapping[str, bytes] | None) -> tuple[Unreadable, ...]:
+    """What a page or an object holds besides `entries`, as a store's read returned them."""
+    return entries.unreadable if isinstance(entries, Entries) else ()
+
+
+def require_readable(object_name: str, entries: Mapping[str, bytes]) -> None:
+    """Raise UnreadableContent where the object holds more than `entries`."""
+    unreadable = unreadable_in(entries)
+    if unreadable:
+        raise UnreadableContent(
+            f"of the object's keys {len(unreadable)} cannot be read: {unreadable[0]}",
+            object_name=object_name,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectState:
     """All of one object at one moment, for changing it only if it is still so."""
 
@@ -184,7 +234,10 @@ class Store(ABC):
         """Entries in order of key, from the first behind `after`; None for no object.
 
         At most `limit` of them, and a store may return fewer: only an empty
-        page is the end.
+        page is the end.  Keys that cannot be read stop nothing: the page goes
+        on behind them and `unreadable_in(page)` tells them, in the empty page
+        those behind the last entry.  Each is told in one page; of more than a
+        page of them in a row perhaps not all, but one at least.
         """
 
     @abstractmethod
@@ -192,7 +245,8 @@ class Store(ABC):
         """All entries of the object as they were at one moment; None for no object.
 
         `sentinel` is a key that the object should have; where it has, a remote
-        store can tell in one round trip that nothing was cut off.
+        store can tell in one round trip that nothing was cut off.  What cannot
+        be read is left out, and `unreadable_in` tells it.
         """
 
     def read_objects(
@@ -211,6 +265,8 @@ class Store(ABC):
         """`read_object` with what a guard needs to tell any later change; None for no object.
 
         Costs more than read_object; for repair, not for the journal's daily work.
+        Raises UnreadableContent where there is anything that cannot be read: an
+        object that holds more than we understand is left as it is.
         """
 
     def namespaces(self) -> Iterator[str]:
