@@ -18,6 +18,10 @@ OmapAnswer = Iterable[tuple[str, bytes | None]]
 """Entries that are there once the operation is through; an empty value comes as None."""
 
 
+BINDING_ERRORS = (TypeError, ValueError, OverflowError, AttributeError, AssertionError)
+"""What the binding raises besides its own errors where it dislikes an argument."""
+
+
 class WriteOp(Protocol):
     """Steps that are applied to one object together."""
 
@@ -87,6 +91,9 @@ class Cluster(Protocol):
     def open_ioctx(self, ioctx_name: str) -> Ioctx: ...
     def open_ioctx2(self, pool_id: int) -> Ioctx: ...
     def pool_reverse_lookup(self, pool_id: int) -> str | None: ...
+    def list_pools(self) -> list[str]: ...
+    def get_fsid(self) -> str: ...
+    def mon_command(self, cmd: str, inbuf: bytes) -> tuple[int, bytes, str]: ...
 
 
 @cache

@@ -35,6 +35,7 @@ class Operation(enum.Enum):
     CONNECT = "connect"
     READ = "read"
     WRITE = "write"
+    ASK = "ask the monitors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,14 @@ _FULL = _Meaning(
 )
 _NO_OMAP = _Meaning(
     PlaceUnusable,
-    "pool {context.pool} cannot hold omaps",
-    "Choose a replicated pool: erasure-coded ones have no omaps",
+    "pool {context.pool} is erasure-coded, and such pools cannot hold omaps: no journal is in it",
+    "Name the replicated pool: for RBD the StorageClass's `pool`, not its `dataPool`;"
+    " for CephFS the metadata pool",
 )
 _BLOCKED = _Meaning(
     ClientBlocked,
     "this client has been blocklisted, or its connection is shut down",
-    "See: ceph osd blocklist ls; a new process is a new client",
+    "See: ceph osd blocklist ls. The next call connects as a new client",
 )
 _OPEN_OUTCOME = _Meaning(
     OutcomeUnknown, "the OSD did not answer the write within {context.timeout_seconds:g} s"
@@ -97,6 +99,17 @@ _READ_TIMEOUT = _Meaning(
     StoreTimeout,
     "the OSD did not answer the read within {context.timeout_seconds:g} s",
     "See: ceph -s; or allow a longer timeout",
+)
+
+_MONITORS_SILENT = _Meaning(
+    StoreTimeout,
+    "the monitors did not answer within {context.timeout_seconds:g} s",
+    "See: ceph -s; or allow a longer timeout",
+)
+_MONITORS_REFUSE = _Meaning(
+    PermissionDenied,
+    "the monitors do not let {context.user} ask this",
+    "It needs the capability mon 'allow r', or mon 'profile rbd-read-only'",
 )
 
 _ANYWHERE = {
@@ -117,6 +130,14 @@ _ANYWHERE = {
 _MEANINGS: dict[Operation, dict[int, _Meaning]] = {
     Operation.READ: _ANYWHERE | {errno.ETIMEDOUT: _READ_TIMEOUT, errno.EINTR: _READ_TIMEOUT},
     Operation.WRITE: _ANYWHERE | {errno.ETIMEDOUT: _OPEN_OUTCOME, errno.EINTR: _OPEN_OUTCOME},
+    Operation.ASK: {
+        errno.EPERM: _MONITORS_REFUSE,
+        errno.EACCES: _MONITORS_REFUSE,
+        errno.ESHUTDOWN: _BLOCKED,
+        errno.ENOTCONN: _BLOCKED,
+        errno.ETIMEDOUT: _MONITORS_SILENT,
+        errno.EINTR: _MONITORS_SILENT,
+    },
     Operation.CONNECT: {
         errno.EPERM: _REFUSED,
         errno.EACCES: _REFUSED,
@@ -141,6 +162,13 @@ _MEANINGS: dict[Operation, dict[int, _Meaning]] = {
 }
 _UNREACHABLE_UNLESS_KNOWN = _Meaning(StoreUnreachable, "the cluster could not be reached")
 _FAILED = _Meaning(StoreError, "librados could not {operation.value} in pool {context.pool}")
+_NOT_ASKED = _Meaning(StoreError, "librados could not {operation.value}")
+_UNKNOWN = {
+    Operation.CONNECT: _UNREACHABLE_UNLESS_KNOWN,
+    Operation.READ: _FAILED,
+    Operation.WRITE: _FAILED,
+    Operation.ASK: _NOT_ASKED,
+}
 
 
 def translated(
@@ -150,7 +178,7 @@ def translated(
     number = getattr(error, "errno", None)
     if isinstance(number, int) and number:
         return store_error(number, operation, context, object_name)
-    meaning = _UNREACHABLE_UNLESS_KNOWN if operation is Operation.CONNECT else _FAILED
+    meaning = _UNKNOWN[operation]
     detail = f" ({type(error).__name__}: {error})"
     return _filled(meaning, detail, operation, context, object_name)
 
@@ -160,7 +188,7 @@ def store_error(
 ) -> StoreError:
     """The error for librados's error number, be it positive or negative."""
     number = abs(number)
-    usual = _UNREACHABLE_UNLESS_KNOWN if operation is Operation.CONNECT else _FAILED
+    usual = _UNKNOWN[operation]
     meaning = _MEANINGS[operation].get(number, usual)
     name = errno.errorcode.get(number, "unknown")
     detail = f" (errno {number}, {name}: {os.strerror(number)})" if meaning is usual else ""
@@ -172,6 +200,11 @@ def pool_not_found(context: ErrorContext) -> PlaceNotFound:
     return PlaceNotFound(
         f"there is no pool {context.pool}", hint="See which there are: ceph osd pool ls"
     )
+
+
+def no_omaps(context: ErrorContext) -> StoreError:
+    """The pool is an erasure-coded one."""
+    return _filled(_NO_OMAP, "", Operation.READ, context, "")
 
 
 def _filled(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -15,11 +15,14 @@ from csijournal.errors import (
     PlaceUnusable,
 )
 from csijournal.store.rados.csi_config import CEPHFS_NAMESPACE, RBD_NAMESPACE, find_cluster
+from csijournal.store.rados.login import Login
 
 KEY_VARIABLE = "CSIJOURNAL_KEY"
 """The environment variable that may hold the user's key."""
 DRIVERS = {"rbd": RBD_NAMESPACE, "cephfs": CEPHFS_NAMESPACE}
 """The drivers with the namespaces that their journals have unless told otherwise."""
+_ALL_NAMESPACES = "\x01"
+"""librados.h: LIBRADOS_ALL_NSPACES."""
 WORDS = (
     "pool",
     "pool-id",
@@ -63,6 +66,7 @@ class RADOSLocation:
     driver: str = "rbd"
 
     def __post_init__(self) -> None:
+        self._require_names()
         _require(bool(self.pool) != (self.pool_id is not None), "names no pool, or one twice")
         _require(
             (self.csi_config is None) == (self.cluster_id is None),
@@ -85,6 +89,19 @@ class RADOSLocation:
                 bool(kind and dot and user),
                 f"has the user name {self.name!r}, which is not like client.admin",
             )
+
+    def _require_names(self) -> None:
+        """Refuse what librados would cut: it takes names as C strings, which end at U+0000."""
+        for field_ in fields(self):
+            text = getattr(self, field_.name)
+            _require(
+                not isinstance(text, str) or "\0" not in text,
+                f"holds U+0000 in its {field_.name.replace('_', ' ')}",
+            )
+        _require(
+            self.namespace != _ALL_NAMESPACES,
+            "has the namespace U+0001, by which librados means all namespaces",
+        )
 
     @classmethod
     def from_words(cls, words: Mapping[str, str]) -> RADOSLocation:
@@ -136,6 +153,18 @@ class RADOSLocation:
         }
         query = urlencode({word: value for word, value in words.items() if value is not None})
         return f"rados://{quote(self.pool, safe='')}{namespace}" + (f"?{query}" if query else "")
+
+    @property
+    def login(self) -> Login:
+        """What is needed to reach the cluster, of a location that is resolved."""
+        return Login(
+            conf=self.conf,
+            name=self.name,
+            keyring=self.keyring,
+            monitors=self.monitors,
+            key=self.key,
+            timeout_seconds=self.timeout_seconds,
+        )
 
     def resolved(self, environment: Mapping[str, str] = os.environ) -> RADOSLocation:
         """With the key, monitors and namespace that files and the environment tell.
