@@ -71,11 +71,13 @@ def test_other_numbers_are_named() -> None:
     assert "errno 5, EIO" in str(store_error(errno.EIO, Operation.READ, CONTEXT))
 
 
-def test_a_denied_user_learns_which_capability_it_needs() -> None:
+def test_a_denied_user_learns_how_to_make_one_of_csijournal_s_own() -> None:
     error = store_error(errno.EPERM, Operation.WRITE, CONTEXT)
     assert (
-        "ceph auth caps client.x mon 'allow r' osd 'allow rw pool=p{0} namespace=n'" in error.hint
+        "ceph auth get-or-create client.csijournal-repair mon 'allow r'"
+        " osd 'profile rbd-read-only pool=p{0}, allow rw pool=p{0} namespace=n'" in error.hint
     )
+    assert "auth caps" not in error.hint
 
 
 @pytest.mark.ceph

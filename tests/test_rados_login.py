@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import shlex
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,10 +22,13 @@ from csijournal import open_store
 from csijournal.errors import (
     AuthenticationFailed,
     CSIJournalError,
+    PermissionDenied,
     PlaceNotFound,
     PlaceUnusable,
     StoreUnreachable,
 )
+from csijournal.store import Write
+from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.rados.login import Login
 from csijournal.store.rados.pool import RADOSStore
@@ -187,6 +194,111 @@ def test_no_configuration_at_all_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
     fails(PlaceNotFound, "no Ceph configuration where librados looks", RADOSStore(POOL))
 
 
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/full", "large", "/"])
+def test_a_device_without_end_is_not_read_to_its_end(
+    ceph: ThrowawayCluster, tmp_path: Path, path: str
+) -> None:
+    if path == "large":
+        with (tmp_path / path).open("wb") as file:
+            file.truncate(1 << 40)
+        path = str(tmp_path / path)
+    odd = "is larger than 4 MiB|is not a file|cannot be read|Is a directory"
+    ways: list[RADOSLocation] = [
+        RADOSLocation(POOL, conf=str(ceph.conf), keyfile=path),
+        RADOSLocation(POOL, conf=str(ceph.conf), keyring=path),
+        RADOSLocation(POOL, conf=path),
+        RADOSLocation(POOL, csi_config=path, cluster_id="c"),
+    ]
+    for way in ways:
+        with pytest.raises(PlaceUnusable, match=odd), RADOSStore.from_location(way) as store:
+            store.connect()
+
+
+def test_a_key_may_come_through_a_pipe(ceph: ThrowawayCluster) -> None:
+    read_end, write_end = os.pipe()
+    os.write(write_end, ceph.admin_key().encode())
+    os.close(write_end)
+    try:
+        assert opens(RADOSLocation(POOL, conf=str(ceph.conf), keyfile=f"/dev/fd/{read_end}"))
+    finally:
+        os.close(read_end)
+
+
+def test_an_erasure_coded_pool_is_refused_when_it_is_opened(ceph: ThrowawayCluster) -> None:
+    ceph.run("osd", "erasure-code-profile", "set", "two", "k=2", "m=1", "crush-failure-domain=osd")
+    ceph.run("osd", "pool", "create", "coded", "1", "1", "erasure", "two")
+    fails(PlaceUnusable, "coded is erasure-coded.*omaps", RADOSStore("coded", conf=ceph.conf))
+    with RADOSCluster(Login(conf=str(ceph.conf))) as cluster:
+        pool_id = cluster.mon_command("osd pool get", pool="coded", var="all")["pool_id"]
+    fails(PlaceUnusable, "coded is erasure-coded", RADOSStore(pool_id=pool_id, conf=ceph.conf))
+
+
+# Capabilities
+
+
+def test_a_user_whom_the_monitors_tell_nothing_is_told_so(ceph: ThrowawayCluster) -> None:
+    ceph.create_user("blind", mon="allow command config", osd=f"allow rw pool={POOL}")
+    store = RADOSStore(POOL, conf=ceph.conf, name="client.blind", timeout_seconds=1)
+    fails(PermissionDenied, "do not tell client.blind where the OSDs are.*mon 'allow r'", store)
+
+
+def test_a_user_that_may_not_list_gets_no_empty_list(ceph: ThrowawayCluster) -> None:
+    with RADOSStore(POOL, conf=ceph.conf) as store:
+        store.write(Write("something", puts={"k": b""}))
+    ceph.create_user("nothing", mon="allow r", osd="allow rw pool=other")
+    with RADOSStore(POOL, conf=ceph.conf, name="client.nothing") as store:
+        for listing in (store.object_names, store.namespaces, store.objects_everywhere):
+            with pytest.raises(PermissionDenied, match=r"client\.nothing may not read"):
+                list(listing())
+
+
+def test_the_hint_for_a_denied_user_gives_csijournal_one_and_leaves_the_driver_s(
+    ceph: ThrowawayCluster, tmp_path: Path
+) -> None:
+    caps = {"mon": "profile rbd", "osd": "profile rbd pool=other", "mgr": "profile rbd pool=other"}
+    words = [word for pair in caps.items() for word in pair]
+    ceph.run("auth", "get-or-create", "client.csi-rbd-provisioner", *words)
+    driver = {"conf": ceph.conf, "name": "client.csi-rbd-provisioner"}
+    driver["key"] = ceph.run("auth", "print-key", "client.csi-rbd-provisioner").strip()
+
+    def hint_of(use: Callable[[RADOSStore], object], **login: Any) -> list[str]:  # noqa: ANN401 - passed on
+        with RADOSStore(POOL, "hinted", **login) as store:
+            with pytest.raises(PermissionDenied) as caught:
+                use(store)
+            return shlex.split(caught.value.hint.partition(": ")[2].partition(";")[0])
+
+    def read(store: RADOSStore) -> object:
+        return store.read_object("o"), list(store.object_names()), list(store.namespaces())
+
+    def write(store: RADOSStore) -> None:
+        store.write(Write("o", puts={"k": b"1"}))
+
+    for use, user in ((read, "client.csijournal-verify"), (write, "client.csijournal-repair")):
+        command = hint_of(use, **driver)
+        keyring = tmp_path / f"{user}.keyring"
+        assert command[:4] == ["ceph", "auth", "get-or-create", user]
+        assert command.pop() == f"/etc/ceph/ceph.{user}.keyring"
+        ceph.run(*command[1:], str(keyring))
+        with RADOSStore(POOL, "hinted", conf=ceph.conf, name=user, keyring=keyring) as store:
+            use(store)
+            read(store)
+    reader = {"conf": ceph.conf, "name": "client.csijournal-verify"}
+    reader["keyring"] = tmp_path / "client.csijournal-verify.keyring"
+    assert "client.csijournal-repair" in hint_of(write, **reader)
+    found = json.loads(ceph.run("auth", "get", "client.csi-rbd-provisioner", "-f", "json"))
+    assert found[0]["caps"] == caps
+
+
+def test_a_user_of_our_own_gets_the_capability_that_it_lacks(ceph: ThrowawayCluster) -> None:
+    ceph.create_user("csijournal-x", mon="allow r", osd="allow r pool=other")
+    with RADOSStore(POOL, conf=ceph.conf, name="client.csijournal-x") as store:
+        with pytest.raises(PermissionDenied) as caught:
+            store.read_object("o")
+        ceph.run(*shlex.split(caught.value.hint.partition(": ")[2])[1:])
+    with RADOSStore(POOL, conf=ceph.conf, name="client.csijournal-x") as store:
+        assert store.read_object("missing") is None
+
+
 # Secrets
 
 
@@ -196,7 +308,7 @@ def test_what_is_no_key_is_refused_and_not_repeated(
 ) -> None:
     with (
         RADOSStore(POOL, conf=ceph.conf, key=key) as store,
-        pytest.raises(AuthenticationFailed, match="no Ceph key") as caught,
+        pytest.raises(AuthenticationFailed, match="not a Ceph key") as caught,
     ):
         store.connect()
     shown = repr(caught.value) + str(caught.value) + repr(caught.value.__cause__)
@@ -221,6 +333,8 @@ import sys
 from csijournal import open_store
 from csijournal.errors import CSIJournalError
 from csijournal.store.rados.pool import RADOSStore
+from csijournal.store import Write
+from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.location import RADOSLocation
 location = RADOSLocation(sys.argv[2], monitors=sys.argv[3])
 with RADOSStore.from_location(location) as store:

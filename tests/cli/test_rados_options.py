@@ -77,6 +77,10 @@ def test_a_handle_leads_to_its_pool_and_cluster_where_none_is_given(
         ("-p rbd --csi-config key --cluster-id a", 17, "key"),
         ("-p rbd --csi-config config.json", 2, "needs csi-config and cluster-id together"),
         ("-p rbd --csi-config config.json --cluster-id c", 16, "hint: It has: a, b"),
+        ("-p rbd --timeout 1e300", 2, "--timeout 1e+300 is not 0 to 1,000,000 seconds"),
+        ("--store sqlite:x.db --timeout 1e300", 2, "--timeout 1e+300 is not 0 to 1,000,000"),
+        ("--store rados://rbd?timeout=1e300", 2, "the timeout '1e300', which is not 0 to 1,000"),
+        ("-p rbd --keyfile /dev/zero", 17, "the key file /dev/zero is larger than 4 MiB"),
         ("-p rbd -m m --driver nfs", 2, "unknown driver, 'nfs': rbd or cephfs"),
     ],
 )

@@ -21,6 +21,7 @@ from csijournal.errors import (
 )
 from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.store import Guarantee, Store, open_store
+from csijournal.store.timeouts import SECONDS_MAX, parse_timeout
 from csijournal.wire.handles import Handle
 
 _TIMEOUT_SECONDS = 30.0
@@ -107,14 +108,17 @@ def _require_one_place(settings: Settings) -> None:
 
 
 def _timeout_seconds(settings: Settings) -> float:
-    return float(settings.given.get("timeout", _TIMEOUT_SECONDS))
+    text = settings.given.get("timeout", str(_TIMEOUT_SECONDS))
+    seconds = parse_timeout(text)
+    if seconds is None:
+        raise click.UsageError(f"--timeout {text} is not 0 to {SECONDS_MAX:,.0f} seconds.")
+    return seconds
 
 
 def _with_timeout(url: str, settings: Settings) -> str:
-    seconds = settings.given.get("timeout")
-    if seconds is None:
+    if "timeout" not in settings.given:
         return url
-    return f"{url}{'&' if '?' in url else '?'}timeout={seconds}"
+    return f"{url}{'&' if '?' in url else '?'}timeout={_timeout_seconds(settings)}"
 
 
 def _require_utf8(url: str) -> str:

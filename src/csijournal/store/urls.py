@@ -10,6 +10,7 @@ from csijournal.errors import InvalidStoreURL
 from csijournal.store.contract import Store
 from csijournal.store.group_commit import GroupCommitStore
 from csijournal.store.rados.location import KEY_VARIABLE, WORDS, RADOSLocation
+from csijournal.store.timeouts import SECONDS_MAX, parse_timeout
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -145,10 +146,7 @@ def _refuse_secrets(url: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds < float("inf"):
-        raise InvalidStoreURL(f"{text!r} is not a timeout in seconds")
+    seconds = parse_timeout(text)
+    if seconds is None:
+        raise InvalidStoreURL(f"{text!r} is not a timeout of 0 to {SECONDS_MAX:,.0f} seconds")
     return seconds

@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from csijournal.errors import ClientBlocked, PlaceUnusable, StoreError
+from csijournal.errors import (
+    ClientBlocked,
+    PermissionDenied,
+    PlaceUnusable,
+    StoreError,
+    StoreTimeout,
+)
 from csijournal.store.rados.binding import BINDING_ERRORS, Cluster, Ioctx, import_rados
 from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.connection import Connection
@@ -15,6 +21,7 @@ from csijournal.store.rados.errors import (
     ErrorContext,
     Operation,
     no_omaps,
+    no_osd_map,
     pool_not_found,
     store_error,
     translated,
@@ -127,7 +134,7 @@ class PoolAccess:
         return error
 
     def _open(self, connection: Connection) -> Opened:
-        with connection, self.errors(None, Operation.READ):
+        with connection, self._errors_of_opening():
             ioctx = connection.call(lambda: self._ioctx(connection.cluster))
             ioctx.set_namespace(self.namespace)
             # In a full pool, writes shall fail instead of waiting for room.
@@ -136,6 +143,19 @@ class PoolAccess:
         if self.cluster.is_erasure_coded(self._pool):
             raise no_omaps(self.context)
         return Opened(connection, ioctx)
+
+    @contextmanager
+    def _errors_of_opening(self) -> Iterator[None]:
+        """Opening a pool waits for the map of the OSDs, and asks none of them."""
+        try:
+            with self.errors(None, Operation.ASK):
+                yield
+        except StoreTimeout:
+            try:
+                self.cluster.mon_command("osd pool ls")
+            except PermissionDenied:
+                raise no_osd_map(self.context) from None
+            raise
 
     def _ioctx(self, cluster: Cluster) -> Ioctx:
         if self._pool_id is not None:

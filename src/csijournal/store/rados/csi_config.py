@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
-from csijournal.errors import PermissionDenied, PlaceNotFound, PlaceUnusable
+from csijournal.errors import PlaceNotFound, PlaceUnusable
+from csijournal.store.rados.files import read_small
 
 RBD_NAMESPACE = ""
 CEPHFS_NAMESPACE = "csi"
@@ -54,15 +54,7 @@ def read_clusters(path: str | os.PathLike[str]) -> dict[str, CephCluster]:
     """All entries of the file by their cluster ids.  Raises as `find_cluster` does."""
     name = os.fspath(path)
     try:
-        parsed = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise PlaceNotFound(
-            f"there is no Ceph-CSI configuration {name}", hint="Check the path"
-        ) from error
-    except PermissionError as error:
-        raise PermissionDenied(f"{name} is not readable for this user") from error
-    except OSError as error:
-        raise PlaceUnusable(f"{name} cannot be read: {error.strerror}") from error
+        parsed = json.loads(read_small(path, "Ceph-CSI configuration").decode())
     except json.JSONDecodeError as error:
         raise PlaceUnusable(
             f"{name} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}"

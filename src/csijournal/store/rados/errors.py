@@ -38,6 +38,10 @@ class Operation(enum.Enum):
     ASK = "ask the monitors"
 
 
+_OWN_USERS = "client.csijournal"
+_READING_USER = f"{_OWN_USERS}-verify"
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorContext:
     """Who works where, for messages: never a key."""
@@ -47,10 +51,25 @@ class ErrorContext:
     namespace: str
     timeout_seconds: float
 
-    @property
-    def pool_caps(self) -> str:
-        """How OSD capabilities name the place."""
-        return f"pool={self.pool}" + (f" namespace={self.namespace}" if self.namespace else "")
+    def caps_hint(self, operation: Operation) -> str:
+        """How to give csijournal a user that may do this: never the driver's own user.
+
+        `ceph auth caps` replaces all that a user may, so it is proposed for
+        users of csijournal's own alone.  The image class is readable for them
+        (profile rbd-read-only), so that journals can be compared with images.
+        """
+        task, caps = "verify", f"profile rbd-read-only pool={self.pool}"
+        if operation is Operation.WRITE:
+            namespace = f" namespace={self.namespace}" if self.namespace else ""
+            task, caps = "repair", f"{caps}, allow rw pool={self.pool}{namespace}"
+        caps = f"mon 'allow r' osd '{caps}'"
+        if self.user.startswith(_OWN_USERS) and (task, self.user) != ("repair", _READING_USER):
+            return f"Let {self.user} do it: ceph auth caps {self.user} {caps}"
+        own = f"{_OWN_USERS}-{task}"
+        return (
+            f"Give csijournal a user of its own: ceph auth get-or-create {own} {caps}"
+            f" -o /etc/ceph/ceph.{own}.keyring; then name it, --name {own}"
+        )
 
 
 class _Meaning(NamedTuple):
@@ -61,12 +80,10 @@ class _Meaning(NamedTuple):
     hint: str = ""
 
 
-_CAPS_HINT = (
-    "Let {context.user} do it: ceph auth caps {context.user} mon 'allow r'"
-    " osd 'allow rw {context.pool_caps}' (this replaces the capabilities that it has)"
-)
 _DENIED = _Meaning(
-    PermissionDenied, "{context.user} may not {operation.value} in pool {context.pool}", _CAPS_HINT
+    PermissionDenied,
+    "{context.user} may not {operation.value} in pool {context.pool}",
+    "{caps}",
 )
 _REFUSED = _Meaning(
     AuthenticationFailed,
@@ -195,6 +212,14 @@ def store_error(
     return _filled(meaning, detail, operation, context, object_name)
 
 
+def no_osd_map(context: ErrorContext) -> StoreError:
+    """The monitors do not tell this user about OSDs, without which librados waits for them."""
+    return PermissionDenied(
+        f"the monitors do not tell {context.user} where the OSDs are",
+        hint=f"It needs the capability mon 'allow r'. {context.caps_hint(Operation.READ)}",
+    )
+
+
 def pool_not_found(context: ErrorContext) -> PlaceNotFound:
     """The pool does not exist, or no longer."""
     return PlaceNotFound(
@@ -211,5 +236,6 @@ def _filled(
     meaning: _Meaning, detail: str, operation: Operation, context: ErrorContext, object_name: str
 ) -> StoreError:
     message = meaning.message.format(operation=operation, context=context) + detail
-    hint = meaning.hint.format(operation=operation, context=context)
+    caps = context.caps_hint(operation)
+    hint = meaning.hint.format(operation=operation, context=context, caps=caps)
     return meaning.kind(message, object_name=object_name, hint=hint)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from csijournal.errors import (
-    InvalidStoreURL,
-    PermissionDenied,
-    PlaceNotFound,
-    PlaceUnusable,
-)
+from csijournal.errors import InvalidStoreURL, PlaceUnusable
 from csijournal.store.rados.csi_config import CEPHFS_NAMESPACE, RBD_NAMESPACE, find_cluster
+from csijournal.store.rados.files import read_small
 from csijournal.store.rados.login import Login
+from csijournal.store.timeouts import SECONDS_MAX, parse_timeout
 
 KEY_VARIABLE = "CSIJOURNAL_KEY"
 """The environment variable that may hold the user's key."""
@@ -201,13 +197,7 @@ class RADOSLocation:
 
 def _key_in(path: str) -> str:
     try:
-        key = Path(path).read_text(encoding="ascii").strip()
-    except FileNotFoundError as error:
-        raise PlaceNotFound(f"there is no key file {path}", hint="Check the path") from error
-    except PermissionError as error:
-        raise PermissionDenied(f"the key file {path} is not readable for this user") from error
-    except OSError as error:
-        raise PlaceUnusable(f"the key file {path} cannot be read: {error.strerror}") from error
+        key = read_small(path, "key file").decode("ascii").strip()
     except ValueError:
         key = ""
     if not key:
@@ -218,21 +208,23 @@ def _key_in(path: str) -> str:
 
 def _require(holds: bool, problem: str) -> None:
     if not holds:
-        raise InvalidStoreURL(
-            f"the Ceph location {problem}",
-            hint="Like rados://POOL/NAMESPACE?id=admin; known options: " + ", ".join(WORDS),
-        )
+        raise _odd(problem)
+
+
+def _odd(problem: str) -> InvalidStoreURL:
+    return InvalidStoreURL(
+        f"the Ceph location {problem}",
+        hint="Like rados://POOL/NAMESPACE?id=admin; known options: " + ", ".join(WORDS),
+    )
 
 
 def _whole_number(text: str) -> int:
-    _require(text.isascii() and text.isdigit(), f"has the pool id {text!r}, which is no number")
+    _require(text.isascii() and text.isdigit(), f"has the pool id {text!r}, which is not a number")
     return int(text)
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1
-    _require(0 <= seconds < float("inf"), f"has the timeout {text!r}, which is no time in seconds")
+    seconds = parse_timeout(text)
+    if seconds is None:
+        raise _odd(f"has the timeout {text!r}, which is not 0 to {SECONDS_MAX:,.0f} seconds")
     return seconds

@@ -9,19 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import ceil
-from pathlib import Path
 from struct import Struct
 from types import ModuleType
 
 from csijournal.errors import (
     AuthenticationFailed,
-    PermissionDenied,
     PlaceNotFound,
     PlaceUnusable,
     StoreError,
 )
 from csijournal.store.rados.binding import Cluster
 from csijournal.store.rados.errors import ErrorContext, Operation, translated
+from csijournal.store.rados.files import require_small
 
 _ADMIN = "client.admin"
 _KEY_HEAD = Struct("<HIIH")
@@ -116,7 +115,7 @@ class Login:
             len(decoded) - _KEY_HEAD.size
         ):
             raise AuthenticationFailed(
-                f"the key given for {self.user} is no Ceph key",
+                f"the key given for {self.user} is not a Ceph key",
                 hint=f"A key is the base64 text that `ceph auth print-key {self.user}` prints",
             )
         return key
@@ -128,7 +127,7 @@ class Login:
         """
         wanted = self.conf or os.environ.get("CEPH_CONF")
         if wanted:
-            _require_readable(wanted, "Ceph configuration")
+            require_small(wanted, "Ceph configuration")
         try:
             cluster.conf_read_file(self.conf)
         except rados.ObjectNotFound:
@@ -142,14 +141,7 @@ class Login:
     def _require_readable_keyring(self) -> None:
         """Say plainly what librados calls a failed authentication."""
         if self.keyring is not None:
-            _require_readable(self.keyring, "keyring")
-
-
-def _require_readable(path: str, what: str) -> None:
-    if not Path(path).is_file():
-        raise PlaceNotFound(f"there is no {what} {path}", hint="Check the path")
-    if not os.access(path, os.R_OK):
-        raise PermissionDenied(f"the {what} {path} is not readable for this user")
+            require_small(self.keyring, "keyring")
 
 
 def _name_in_ceph_args(environment: Mapping[str, str]) -> str | None:
