@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from csijournal.cli.suggest import nearest
 from csijournal.wire import layout
 from csijournal.wire.layout import DEFAULT_INSTANCE_ID
 
@@ -91,6 +93,10 @@ class JournalCommand(click.Command):
         self.params += common_options()
         self.examples = examples
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with suggesting(self):
+            return super().parse_args(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [
             row
@@ -145,6 +151,17 @@ def common_options() -> list[click.Parameter]:
         callback=_remember,
     )
     return [*options, output]
+
+
+@contextmanager
+def suggesting(command: click.Command) -> Iterator[None]:
+    """Let an unknown option of `command` suggest those that a slip leads to, and no others."""
+    try:
+        yield
+    except click.NoSuchOption as error:
+        known = {name for parameter in command.params for name in parameter.opts}
+        meant = nearest(error.option_name, known)
+        raise click.NoSuchOption(error.option_name, possibilities=meant, ctx=error.ctx) from error
 
 
 def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:

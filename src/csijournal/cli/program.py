@@ -8,28 +8,29 @@ import click
 
 from csijournal import __version__
 from csijournal.cli.exit_codes import exit_code_rows
-from csijournal.cli.options import PROGRAM, common_options, help_rows, write_examples
+from csijournal.cli.options import PROGRAM, common_options, help_rows, suggesting, write_examples
+from csijournal.cli.suggest import nearest
 
 COMMANDS = {
     "reserve": "Reserve a request name: a new group UUID and name for it.",
     "ensure": "Get the reservation of a request name, or make it.",
-    "check": "Print the reservation of a request name; clear away a stale one.",
-    "undo": "Remove the reservation of a request name.",
+    "check": "Print what a driver would find under a request name.",
+    "undo": "Remove the reservation of a request name, at once.",
     "add": "Add members to a group.",
     "remove": "Remove members from a group.",
-    "show": "Print a group, found by any of its names; change nothing.",
+    "show": "Tell all about a group, a name or a handle; change nothing.",
     "list": "List the reservations by request name.",
     "verify": "Look for everything that can be wrong; change nothing.",
     "repair": "Mend what verify finds: say how, and with --apply do it.",
     "attach": "Make a group and a request name each other's again.",
     "drop": "Remove one entry, or one group that no entry points at.",
-    "recover": "Finish or roll back what clients left when they died.",
+    "recover": "Roll back what dead clients left: say how, and with --apply do it.",
     "export": "Write a journal to FILE, or to standard output.",
     "restore": "Put back what an export or a backup holds.",
 }
 """Every command and its line in the help.
 
-The command `name` is the object `command` of the module `csijournal.cli.name`,
+The command `name` is the object `command` of the module `csijournal.cli.commands.name`,
 which is imported when the command is used.
 """
 
@@ -56,6 +57,17 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with suggesting(self):
+            return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not ctx.resilient_parsing and args[0][:1] != "-":
+            raise click.UsageError(_no_such_command(args[0]), ctx)
+        return super().resolve_command(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -70,6 +82,11 @@ class LazyGroup(click.Group):
             formatter.write_dl(exit_code_rows())
         with formatter.section("Shell completion"):
             formatter.write_text(f"bash: {_COMPLETION}; zsh_source and fish_source likewise")
+
+
+def _no_such_command(name: str) -> str:
+    meant = " or ".join(map(repr, nearest(name, COMMANDS)))
+    return f"No such command {name!r}." + (f" Did you mean {meant}?" if meant else "")
 
 
 @click.group(

@@ -12,7 +12,7 @@ import click
 
 from csijournal.cli import exit_codes
 from csijournal.cli.options import PROGRAM, Settings
-from csijournal.cli.output import OutputLost, report, report_text
+from csijournal.cli.output import OutputLost, report, report_text, report_trace
 from csijournal.cli.program import program
 from csijournal.errors import CSIJournalError
 
@@ -63,7 +63,7 @@ def _run(arguments: list[str], settings: Settings) -> int:
     except (BrokenPipeError, OutputLost):
         raise
     except Exception as error:  # noqa: BLE001 - the last resort, which hides nothing
-        traceback.print_exc()
+        report_trace(traceback.format_exc())
         return report(
             settings,
             error,
