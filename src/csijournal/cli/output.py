@@ -1,10 +1,14 @@
-"""Answers on standard output, errors and notes on standard error."""
+"""Answers on standard output, errors and notes on standard error.
+
+Every line that csijournal prints goes through `print_line` or the notes below:
+here, and nowhere else, text is made fit for the stream and harmless for the
+terminal behind it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TextIO
@@ -18,7 +22,6 @@ from csijournal.journal.model import Reservation
 NOTHING = "-"
 """What a table shows for a value that is not there."""
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _RED = "\x1b[1;31m"
 _PLAIN = "\x1b[0m"
 
@@ -124,11 +127,16 @@ def report_text(message: str, hint: str = "") -> None:
         _print_error_line(f"hint: {printable(hint)}")
 
 
+def report_trace(text: str) -> None:
+    """Print the lines of a traceback."""
+    for line in text.splitlines():
+        _print_error_line(printable(line))
+
+
 def _message(error: Exception) -> str:
     """Operation, cause and place of an error, without its hint."""
     if isinstance(error, CSIJournalError):
-        text = f"{error.operation}: {error.message}" if error.operation else error.message
-        return f"{text} ({error.place})" if error.place else text
+        return f"{error.message} ({error.place})" if error.place else error.message
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, OutputLost):
@@ -172,9 +180,22 @@ def _coloured(stream: TextIO | None) -> bool:
 
 
 def _json(value: Mapping[str, object], stream: TextIO | None) -> str:
-    """`value` as JSON in one line; what is not UTF-8 is escaped as JSON does."""
+    r"""`value` as JSON in one line, which no terminal can be harmed by.
+
+    `\uXXXX` is the same value to whoever reads JSON.  So all that is not
+    printable is written so: bytes that are not UTF-8, the controls U+007F to
+    U+009F, marks that turn the direction of text or have no width, and line ends
+    other than U+000A.
+    """
     text = json.dumps(value, ensure_ascii=not _is_utf8(stream))
-    return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    return text if text.isprintable() else "".join(map(_json_character, text))
+
+
+def _json_character(character: str) -> str:
+    if character.isprintable():
+        return character
+    units = character.encode("utf-16-be", errors="surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def _encodable(text: str, stream: TextIO) -> str:
