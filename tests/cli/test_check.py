@@ -1,6 +1,12 @@
 from __future__ import annotations
 
+import shlex
+
 from cli.conftest import CLI, DIRECTORY, OTHER_UUID, UUID
+from cli.damage import damage, uuid
+from csijournal.store import Write
+from csijournal.store.sqlite import SQLiteStore
+from csijournal.wire import layout
 
 
 def test_a_reservation_is_printed_with_its_members_below(cli: CLI) -> None:
@@ -31,16 +37,68 @@ def test_no_reservation_is_exit_code_3_and_a_line_on_standard_error(cli: CLI) ->
     cli.put_entry("snap-1", UUID)
 
     assert cli.refused("check", "other", code=3) == (
-        "csijournal: error: no reservation answers to 'other'\n"
+        "csijournal: error: there is no reservation of 'other'\n"
     )
 
 
-def test_the_rest_of_an_undo_is_cleared_away_and_is_exit_code_3(cli: CLI) -> None:
+def test_a_stale_entry_is_told_of_and_left_with_the_command_that_removes_it(cli: CLI) -> None:
+    cli.put_entry("snap-1", UUID)
+    before = cli.dump()
+
+    said = cli.refused("check", "snap-1", code=3)
+
+    assert f"an entry that points at {UUID}, whose group object is gone" in said
+    assert "Nothing was changed. To remove the entry: csijournal check --cleanup snap-1\n" in said
+    assert cli.dump() == before
+
+
+def test_the_printed_command_removes_the_entry_and_says_so(cli: CLI) -> None:
+    store = ["--store", f"sqlite:{cli.folder}/a b.db", "--instance", "-i"]
+    cli("reserve", "other", *store)
+    with SQLiteStore(cli.folder / "a b.db") as opened:
+        key = layout.entry_key("-snap")
+        opened.write(Write("csi.groups.-i", puts={key: UUID.encode()}))
+
+    said = cli.refused("check", *store, "--", "-snap", code=3)
+    pasted = shlex.split(said.partition("To remove the entry: csijournal ")[2])
+    result = cli(*pasted, code=3)
+
+    assert result.lines == [f"removed entry  -snap -> {UUID}"]
+    assert result.err == "csijournal: error: there is no reservation of '-snap'\n"
+
+
+def test_an_old_empty_group_goes_with_its_entry_only_when_told(cli: CLI) -> None:
+    damage(cli)
+    before = cli.dump()
+
+    said = cli.refused("check", "unpopulated", code=3)
+    assert "whose group object has no request name and no members" in said
+    assert cli.dump() == before
+
+    result = cli("check", "unpopulated", "--cleanup", code=3)
+    assert result.lines == [
+        f"removed group  {uuid(3)}  (no request name, no members)",
+        f"removed entry  unpopulated -> {uuid(3)}",
+    ]
+    assert layout.group_object(uuid(3)) not in cli.dump()
+
+
+def test_what_cleanup_removed_is_in_the_json(cli: CLI) -> None:
     cli.put_entry("snap-1", UUID)
 
-    cli.refused("check", "snap-1", code=3)
+    result = cli("check", "snap-1", "--cleanup", "-o", "json", code=3)
 
+    assert result.json == {"removed": {"entry": "snap-1", "value": UUID}}
     assert cli.dump() == {DIRECTORY: {}}
+
+
+def test_cleanup_leaves_a_reservation_and_an_empty_journal_as_they_are(cli: CLI) -> None:
+    cli("reserve", "snap-1")
+    before = cli.dump()
+
+    cli("check", "snap-1", "--cleanup")
+    assert cli.refused("check", "snap-2", "--cleanup", code=3)
+    assert cli.dump() == before
 
 
 def test_a_group_that_somebody_is_making_is_exit_code_5(cli: CLI) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from cli.conftest import CLI, DIRECTORY
@@ -11,20 +13,27 @@ def damaged(cli: CLI) -> CLI:
     return damage(cli)
 
 
-def test_a_dry_run_says_what_it_would_do_and_does_nothing(damaged: CLI) -> None:
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_recover_says_what_it_would_do_and_does_nothing_unless_told(
+    damaged: CLI, options: list[str]
+) -> None:
     before = damaged.dump()
 
-    assert damaged("recover", "--dry-run").lines == [
+    assert damaged("recover", *options).lines == [
         f"would revoke lease  {STALE_LEASE.lease_id}",
         f"would remove group  {uuid(90)}",
         "would remove entry  dangling",
         "would remove entry  unpopulated",
+        "",
+        "nothing was changed.",
+        "to do it  csijournal recover --older-than 15m --apply",
     ]
     assert damaged.dump() == before
 
 
-def test_recover_finishes_what_crashed_clients_left(damaged: CLI) -> None:
-    result = damaged("recover")
+def test_the_printed_command_finishes_what_crashed_clients_left(damaged: CLI) -> None:
+    said = damaged("recover", "--older-than", "20m").lines[-1]
+    result = damaged(*shlex.split(said.removeprefix("to do it  csijournal ")))
 
     assert result.lines == [
         f"revoked lease  {STALE_LEASE.lease_id}",
@@ -32,19 +41,24 @@ def test_recover_finishes_what_crashed_clients_left(damaged: CLI) -> None:
         "removed entry  dangling",
         "removed entry  unpopulated",
     ]
-    assert "2 damaged entries left alone: `csijournal verify` tells" in result.err
+    assert "2 damaged entries left alone; to see what is wrong: csijournal verify" in result.err
     assert f"csi.lease.revoked.{STALE_LEASE.lease_id}" in damaged.dump()[DIRECTORY]
 
 
-def test_json_has_the_names_of_the_library(damaged: CLI) -> None:
-    assert damaged("recover", "-o", "json").json == {
+def test_apply_and_dry_run_contradict_each_other(damaged: CLI) -> None:
+    assert "contradict each other" in damaged.refused("recover", "--apply", "--dry-run")
+
+
+@pytest.mark.parametrize(("options", "dry"), [([], True), (["--apply"], False)])
+def test_json_has_the_names_of_the_library(damaged: CLI, options: list[str], dry: bool) -> None:
+    assert damaged("recover", "-o", "json", *options).json == {
         "leases_revoked": [STALE_LEASE.lease_id],
         "leases_removed": [],
         "groups_removed": [uuid(90)],
         "entries_removed": ["dangling", "unpopulated"],
         "pending": 0,
         "damaged": 2,
-        "dry_run": False,
+        "dry_run": dry,
     }
 
 
@@ -64,11 +78,13 @@ def test_a_clean_journal_needs_nothing(cli: CLI) -> None:
     assert cli("recover", "--older-than", "0").lines == ["nothing to recover."]
 
 
-def test_an_entry_in_the_making_is_left_alone(cli: CLI) -> None:
+def test_a_pending_entry_is_left_alone(cli: CLI) -> None:
     cli.put_entry("young", uuid(1))
     cli.put(f"csi.volume.group.{uuid(1)}", **{"csi.creationtime": "x"})
 
-    assert cli("recover").lines == ["1 entry may be in the making, left alone."]
+    assert cli("recover").lines == [
+        "1 pending entry left alone: a driver may be making the group now."
+    ]
 
 
 def test_what_cannot_be_is_refused(cli: CLI) -> None:

@@ -7,7 +7,12 @@ def test_a_request_name_is_enough(cli: CLI) -> None:
     cli.put_entry("snap-1", UUID)
     cli.put_group(UUID, "snap-1", vol="s")
 
-    assert cli("undo", "snap-1").out == f"undone: snap-1, csi-vol-group-{UUID}, 1 member\n"
+    assert cli("undo", "snap-1").lines == [
+        f"undone: snap-1, csi-vol-group-{UUID}, 1 member",
+        "removed member  vol = s",
+        f"removed group   {UUID}",
+        f"removed entry   snap-1 -> {UUID}",
+    ]
     assert cli.dump() == {DIRECTORY: {}}
 
 
@@ -17,7 +22,9 @@ def test_json_keeps_a_record_of_what_went(cli: CLI) -> None:
 
     gone = cli("undo", "snap-1", "-o", "json").json
 
-    assert gone == made | {"volume_map": {"vol": "s"}, "undone": True}
+    uuid = made["group_uuid"]
+    removed = {"entry": uuid, "group": uuid}
+    assert gone == made | {"volume_map": {"vol": "s"}, "undone": True, "removed": removed}
 
 
 def test_a_name_without_reservation_is_exit_code_3(cli: CLI) -> None:
@@ -29,9 +36,10 @@ def test_a_name_without_reservation_is_exit_code_3(cli: CLI) -> None:
 def test_with_its_group_name_an_undo_can_be_repeated(cli: CLI) -> None:
     group_name = cli("reserve", "snap-1", "-o", "json").json["group_name"]
 
-    for _ in range(2):
-        cli("undo", "snap-1", "--group-name", group_name)
+    first, again = [cli("undo", "snap-1", "--group-name", group_name).lines for _ in range(2)]
 
+    assert [line.split()[0] for line in first] == ["undone:", "removed", "removed"]
+    assert again == [f"undone: snap-1, {group_name}", "nothing of it was there."]
     assert cli.dump() == {DIRECTORY: {}}
 
 
@@ -51,8 +59,9 @@ def test_an_older_group_goes_and_the_newer_reservation_of_the_name_stays(cli: CL
     cli.put_group(UUID, "snap-1")
     cli.put_group(OTHER_UUID, "snap-1")
 
-    cli("undo", "snap-1", "--group-name", f"csi-vol-group-{OTHER_UUID}")
+    said = cli("undo", "snap-1", "--group-name", f"csi-vol-group-{OTHER_UUID}").lines
 
+    assert said[1:] == [f"removed group   {OTHER_UUID}"]
     assert list(cli.dump()) == [DIRECTORY, f"csi.volume.group.{UUID}"]
     assert cli("check", "snap-1", "-o", "json").json["group_uuid"] == UUID
 
@@ -60,7 +69,10 @@ def test_an_older_group_goes_and_the_newer_reservation_of_the_name_stays(cli: CL
 def test_the_rest_of_an_undo_is_finished(cli: CLI) -> None:
     cli.put_entry("snap-1", UUID)
 
-    assert cli("undo", "snap-1").out == f"undone: snap-1, csi-vol-group-{UUID}\n"
+    assert cli("undo", "snap-1").lines == [
+        f"undone: snap-1, csi-vol-group-{UUID}",
+        f"removed entry   snap-1 -> {UUID}",
+    ]
     assert cli.dump() == {DIRECTORY: {}}
 
 
@@ -69,7 +81,10 @@ def test_an_empty_group_name_removes_a_stale_entry_alone(cli: CLI) -> None:
     cli.put_entry("alive", OTHER_UUID)
     cli.put_group(OTHER_UUID, "alive")
 
-    assert cli("undo", "stale", "--group-name", "").out == "undone: stale\n"
+    assert cli("undo", "stale", "--group-name", "").lines == [
+        "undone: stale",
+        f"removed entry   stale -> {UUID}",
+    ]
     assert "no group name was given" in cli.refused("undo", "alive", "--group-name", "", code=4)
 
 

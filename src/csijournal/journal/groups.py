@@ -100,12 +100,15 @@ class VolumeGroupJournal:
 
     # What callers ask
 
-    def check_reservation(self, request_name: str, name_prefix: str = "") -> Reservation | None:
+    def check_reservation(
+        self, request_name: str, name_prefix: str = "", *, cleanup: bool = True
+    ) -> Reservation | None:
         """The reservation of `request_name`; None where there is none.
 
         One read of the directory and one of the group object.  What a crashed
         client left is removed on the way: the rest of an undo at once, a group
-        object that never got its name when the grace time has passed.
+        object that never got its name when the grace time has passed.  Without
+        `cleanup` the answer is the same and nothing is removed.
         `name_prefix` is used only where the group object has lost its name.
 
         Raises InvalidRequestName, ReservationPending (a peer is making it),
@@ -114,7 +117,7 @@ class VolumeGroupJournal:
         with error_context("check_reservation"):
             layout.require_request_name(request_name)
             with suppress(PlaceNotFound):
-                return self._check(request_name, name_prefix)
+                return self._check(request_name, name_prefix, dry_run=not cleanup)
             return None
 
     def reserve_name(self, request_name: str, name_prefix: str = "") -> Reservation:
@@ -282,7 +285,9 @@ class VolumeGroupJournal:
 
     # Steps
 
-    def _check(self, request_name: str, name_prefix: str) -> Reservation | None:
+    def _check(
+        self, request_name: str, name_prefix: str, *, dry_run: bool = False
+    ) -> Reservation | None:
         for _ in range(_LOOKS_MAX):
             group_uuid = self._records.read_entry(request_name)
             if group_uuid is None:
@@ -291,7 +296,7 @@ class VolumeGroupJournal:
             if record is not None and record.populated:
                 self._require_same_name(request_name, group_uuid, record)
                 return _as_reservation(group_uuid, record, name_prefix)
-            if self._collector.collect(request_name, group_uuid, record):
+            if self._collector.collect(request_name, group_uuid, record, dry_run=dry_run):
                 return None
         raise self._too_busy(request_name)
 

@@ -6,8 +6,15 @@ import click
 
 from csijournal.cli.connect import open_journal
 from csijournal.cli.options import JournalCommand, Settings, request_name_argument
-from csijournal.cli.output import print_reservation
-from csijournal.errors import ReservationNotFound
+from csijournal.cli.output import print_json, print_line, print_reservation
+from csijournal.cli.shell import command_line
+from csijournal.errors import (
+    GroupNotFound,
+    ReservationNotFound,
+    UnpopulatedGroup,
+    printable,
+)
+from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.wire.layout import shortened
 
 
@@ -16,20 +23,64 @@ from csijournal.wire.layout import shortened
     cls=JournalCommand,
     examples=[
         "csijournal -p rbd check groupsnapshot-42",
+        "csijournal -p rbd check groupsnapshot-42 --cleanup",
     ],
 )
 @request_name_argument
 @click.option("--prefix", default="", help="Name prefix of a group that has lost its name.")
+@click.option("--cleanup", is_flag=True, help="Remove a stale entry, as a driver's call would.")
 @click.pass_obj
-def command(settings: Settings, request_name: str, prefix: str) -> None:
-    """Print the reservation of a request name; clear away a stale one.
+def command(settings: Settings, request_name: str, prefix: str, cleanup: bool) -> None:
+    """Print what a driver would find under a request name.
 
-    What a crashed driver left under the name is removed on the way, as the
-    driver itself would; `csijournal show` changes nothing.  Where there is no
-    reservation the exit code is 3.
+    Changes nothing.  Where there is no reservation the exit code is 3.  An
+    entry that is left of one, and the empty group behind it, go with --cleanup,
+    which prints what it removed.  `csijournal show` tells more.
     """
     with open_journal(settings) as journal:
-        reservation = journal.check_reservation(request_name, prefix)
-    if reservation is None:
-        raise ReservationNotFound(f"no reservation answers to {shortened(request_name)}")
-    print_reservation(settings, reservation)
+        reservation = journal.check_reservation(request_name, prefix, cleanup=False)
+        if reservation is not None:
+            print_reservation(settings, reservation)
+            return
+        stale = _stale(journal, request_name)
+        if stale and cleanup and journal.check_reservation(request_name, prefix) is None:
+            _print_removed(settings, stale)
+            stale = {}
+    raise _not_found(settings, request_name, stale)
+
+
+def _stale(journal: VolumeGroupJournal, request_name: str) -> dict[str, str]:
+    """What check with --cleanup removes: the entry, and the object that it points at if any."""
+    entry = journal.look_up(request_name)
+    if entry is None or entry.group_uuid is None:
+        return {}
+    stale = {"entry": request_name, "value": entry.group_uuid}
+    try:
+        journal.get_volume_group_attributes(entry.group_uuid)
+    except UnpopulatedGroup:
+        return stale | {"group": entry.group_uuid}
+    except GroupNotFound:
+        return stale
+    return {}  # somebody has just made it whole
+
+
+def _print_removed(settings: Settings, stale: dict[str, str]) -> None:
+    if settings.json:
+        print_json({"removed": stale})
+        return
+    if "group" in stale:
+        print_line(f"removed group  {stale['group']}  (no request name, no members)")
+    print_line(f"removed entry  {printable(stale['entry'])} -> {stale['value']}")
+
+
+def _not_found(settings: Settings, request_name: str, stale: dict[str, str]) -> ReservationNotFound:
+    message = f"there is no reservation of {shortened(request_name)}"
+    if not stale:
+        return ReservationNotFound(message)
+    behind = "has no request name and no members" if "group" in stale else "is gone"
+    words = ["check", "--cleanup", *(["--"] if request_name.startswith("-") else []), request_name]
+    return ReservationNotFound(
+        f"{message}, but an entry that points at {stale['value']}, whose group object {behind}",
+        hint="Nothing was changed. To remove the entry:"
+        f" {command_line(settings, words, settings.instance_id)}",
+    )

@@ -11,6 +11,7 @@ from csijournal.cli.durations import duration, in_words
 from csijournal.cli.options import JournalCommand, Settings
 from csijournal.cli.output import note, print_json, print_line
 from csijournal.cli.render import number_of
+from csijournal.cli.shell import command_line
 from csijournal.errors import printable
 from csijournal.journal.groups import GRACE_SECONDS
 from csijournal.journal.recover import Recovery
@@ -20,8 +21,8 @@ from csijournal.journal.recover import Recovery
     "recover",
     cls=JournalCommand,
     examples=[
-        "csijournal -p rbd recover --dry-run",
-        "csijournal -p rbd recover --older-than 1h",
+        "csijournal -p rbd recover",
+        "csijournal -p rbd recover --older-than 1h --apply",
     ],
 )
 @click.option(
@@ -32,26 +33,45 @@ from csijournal.journal.recover import Recovery
     callback=duration,
     help=f"Leases older than this: 90s, 15m, 2h, 1d.  [{in_words(GRACE_SECONDS)}]",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what it would do.")
+@click.option("--apply", is_flag=True, help="Do it; without, only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, as without --apply.")
 @click.pass_obj
-def command(settings: Settings, older_than_seconds: float, dry_run: bool) -> None:
-    """Finish or roll back what clients left when they died.
+def command(settings: Settings, older_than_seconds: float, apply: bool, dry_run: bool) -> None:
+    """Roll back what dead clients left: say how, and with --apply do it.
 
-    Looks at old leases and at every entry, and never lists the pool.  Does no
-    harm to clients at work, so it can run from cron or when a driver starts.
+    Looks at old leases and at every entry, and never lists the pool.  Says what
+    it would do; with --apply it does that, and prints each thing that it
+    removed: entries that lead nowhere, groups without members.  Clients at work
+    are not harmed, so it can run from cron or when a driver starts.
     """
+    if apply and dry_run:
+        raise click.UsageError("--apply and --dry-run contradict each other: give one.")
     with open_journal(settings) as journal:
-        recovery = journal.recover(older_than_seconds, dry_run=dry_run)
+        recovery = journal.recover(older_than_seconds, dry_run=not apply)
     if settings.json:
-        print_json(asdict(recovery) | {"dry_run": dry_run})
+        print_json(asdict(recovery) | {"dry_run": not apply})
         return
-    _print_recovery(recovery, dry_run=dry_run)
+    _print_recovery(recovery, dry_run=not apply)
+    if not apply and _does_something(recovery):
+        print_line("")
+        print_line("nothing was changed.")
+        words = ["recover", "--older-than", in_words(older_than_seconds), "--apply"]
+        print_line(f"to do it  {command_line(settings, words, settings.instance_id)}")
     if recovery.damaged:
         note(
             settings,
-            f"{number_of(recovery.damaged, 'damaged entry')} left alone:"
-            " `csijournal verify` tells what is wrong",
+            f"{number_of(recovery.damaged, 'damaged entry')} left alone; to see what is wrong:"
+            f" {command_line(settings, ['verify'], settings.instance_id)}",
         )
+
+
+def _does_something(recovery: Recovery) -> bool:
+    return bool(
+        recovery.leases_revoked
+        or recovery.leases_removed
+        or recovery.groups_removed
+        or recovery.entries_removed
+    )
 
 
 def _print_recovery(recovery: Recovery, *, dry_run: bool) -> None:
@@ -66,6 +86,7 @@ def _print_recovery(recovery: Recovery, *, dry_run: bool) -> None:
         for name in names:
             print_line(f"{what}  {printable(name)}")
     if recovery.pending:
-        print_line(f"{number_of(recovery.pending, 'entry')} may be in the making, left alone.")
+        waiting = number_of(recovery.pending, "pending entry")
+        print_line(f"{waiting} left alone: a driver may be making the group now.")
     if not any(value for value in asdict(recovery).values()):
         print_line("nothing to recover.")

@@ -23,7 +23,7 @@ from csijournal.cli.resolve import find_group, handle_or_none
 @click.argument("what")
 @click.pass_obj
 def command(settings: Settings, what: str) -> None:
-    """Print a group, found by any of its names; change nothing.
+    """Tell all about a group, a name or a handle; change nothing.
 
     WHAT is a request name, a group UUID, a group name, the name of a group
     object as `rados ls` prints it, or a CSI handle.  A handle finds its pool
