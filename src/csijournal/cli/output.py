@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO
 
 import click
@@ -18,6 +20,8 @@ import click
 from csijournal.cli.options import PROGRAM, Settings
 from csijournal.errors import CSIJournalError, printable
 from csijournal.journal.model import Reservation
+
+_WIDTH = 96
 
 NOTHING = "-"
 """What a table shows for a value that is not there."""
@@ -78,10 +82,38 @@ def print_reservation(
 
 def print_columns(rows: Iterable[tuple[str, str]]) -> None:
     """Write two columns, the first as wide as it must be."""
+    print_lines(columns(rows))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Write lines."""
+    for line in lines:
+        print_line(line)
+
+
+def columns(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Two columns as lines, the first as wide as it must be."""
     lines = [(printable(left), printable(right)) for left, right in rows]
     width = max(len(left) for left, _right in lines)
     for left, right in lines:
-        print_line(f"{left:{width}}  {right}".rstrip())
+        yield f"{left:{width}}  {right}".rstrip()
+
+
+def wrapped(text: str, *, first: str = "") -> list[str]:
+    """Prose as lines of the terminal's width, below one another behind `first`."""
+    return textwrap.wrap(
+        printable(text),
+        max(40, terminal_width()),
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def terminal_width() -> int:
+    """How many columns prose may take: the terminal's, and 96 where the output is none."""
+    return shutil.get_terminal_size((_WIDTH, 24)).columns
 
 
 def counted(number: int) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from csijournal.errors import (
+    Conflict,
     CorruptEntry,
     GroupNotFound,
     InvalidHandle,
@@ -14,6 +16,7 @@ from csijournal.errors import (
 )
 from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.journal.model import Entry, Reservation
+from csijournal.journal.steps import Records
 from csijournal.wire import layout
 from csijournal.wire.handles import Handle
 from csijournal.wire.layout import shortened
@@ -22,8 +25,37 @@ _LIKE_A_HANDLE = re.compile(r"[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-.*")
 _LIKE_A_UUID = re.compile(r"[0-9a-fA-F-]{30,40}")
 
 
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One thing that a text can mean: `how` it names the group UUID.
+
+    `entry` is there where it is a request name; then `group_uuid` is None where
+    the entry holds none.
+    """
+
+    how: str
+    group_uuid: str | None
+    entry: Entry | None = None
+
+
+def meanings(records: Records, what: str) -> list[Meaning]:
+    """All that `what` can mean, whether or not the group that it names is there.
+
+    A request name first: what a driver's log has.  Two of its meanings may be
+    one group.
+    """
+    found = []
+    entry = records.look_up(what) if what else None
+    if entry is not None:
+        found.append(Meaning("request name", entry.group_uuid, entry))
+    named = _named_uuid(what)
+    if named is not None:
+        found.append(named)
+    return found
+
+
 def handle_or_none(text: str) -> Handle | None:
-    """`text` as a CSI handle; None where it is none."""
+    """`text` as a CSI handle; None where it is not one."""
     try:
         return Handle.parse(text)
     except InvalidHandle:
@@ -31,16 +63,22 @@ def handle_or_none(text: str) -> Handle | None:
 
 
 def find_group(journal: VolumeGroupJournal, what: str) -> Reservation:
-    """The group that `what` names; nothing is changed by looking.
+    """The one group that `what` names; nothing is changed by looking.
 
     `what` is a request name, a group UUID, a CSI handle, or anything that ends
-    in the UUID: the group's name, or its object's.
+    in the UUID: the group's name, or its object's.  Raises Conflict where these
+    are different groups.
     """
-    for look in (_by_uuid_or_handle, _by_request_name, _by_ending):
-        found = look(journal, what)
-        if found is not None:
-            return found
-    raise _not_found(what)
+    entry = _entry(journal, what)
+    named = _named_uuid(what)
+    other = _by_uuid(journal, named.group_uuid or "") if named else None
+    if entry is not None and (other is None or other.group_uuid != entry.group_uuid):
+        if other is not None and named is not None:
+            raise _ambiguous(what, entry, named, other)
+        return _behind(journal, entry)
+    if other is None:
+        raise not_found(what)
+    return other
 
 
 def require_entry_uuid(entry: Entry) -> str:
@@ -48,29 +86,54 @@ def require_entry_uuid(entry: Entry) -> str:
     if entry.group_uuid is None:
         raise CorruptEntry(
             f"the entry of {shortened(entry.request_name)} holds {shortened(entry.value)},"
-            " which is no group UUID",
+            " which is not a group UUID",
             key=layout.entry_key(entry.request_name),
         )
     return entry.group_uuid
 
 
-def _by_uuid_or_handle(journal: VolumeGroupJournal, what: str) -> Reservation | None:
+def require_a_name(what: str) -> None:
+    """Raise InvalidInput where `what` cannot name anything: it was mistyped, or cut short."""
+    if handle_or_none(what) is not None:
+        return
+    if _LIKE_A_HANDLE.fullmatch(what):
+        Handle.parse(what)
+    if _LIKE_A_UUID.fullmatch(what):
+        layout.require_uuid(what)
+    if layout.ending_uuid(what) is None:
+        layout.require_request_name(what)
+
+
+def not_found(what: str) -> NotFound:
+    """What to say of a name that nothing answers to; raises where it cannot be one."""
+    require_a_name(what)
+    return NotFound(
+        f"nothing in the journal answers to {shortened(what)}",
+        hint="It was looked for as a request name, a group UUID, a group name and a CSI handle;"
+        " `csijournal list` shows what is there, and --instance names another driver's",
+    )
+
+
+def _named_uuid(what: str) -> Meaning | None:
+    """The group that `what` names by a UUID in it."""
     handle = handle_or_none(what)
-    group_uuid = handle.object_uuid if handle else what
-    return _by_uuid(journal, group_uuid) if layout.is_uuid(group_uuid) else None
+    if handle is not None:
+        uuid = handle.object_uuid
+        return Meaning("CSI handle", uuid) if layout.is_uuid(uuid) else None
+    uuid_or_none = layout.ending_uuid(what)
+    if uuid_or_none is None:
+        return None
+    if what == uuid_or_none:
+        return Meaning("group UUID", uuid_or_none)
+    of_object = layout.uuid_of_group_object(what) is not None
+    return Meaning("name of a group object" if of_object else "group name", uuid_or_none)
 
 
-def _by_request_name(journal: VolumeGroupJournal, what: str) -> Reservation | None:
+def _entry(journal: VolumeGroupJournal, what: str) -> Entry | None:
     try:
-        entry = journal.look_up(what)
+        return journal.look_up(what)
     except InvalidRequestName:
         return None
-    return None if entry is None else _behind(journal, entry)
-
-
-def _by_ending(journal: VolumeGroupJournal, what: str) -> Reservation | None:
-    ending = what[-layout.UUID_LENGTH :]
-    return _by_uuid(journal, ending) if layout.is_uuid(ending) else None
 
 
 def _by_uuid(journal: VolumeGroupJournal, group_uuid: str) -> Reservation | None:
@@ -89,7 +152,7 @@ def _behind(journal: VolumeGroupJournal, entry: Entry) -> Reservation:
             f"the entry of {shortened(entry.request_name)} points at {group_uuid},"
             " and there is no such group",
             object_name=layout.group_object(group_uuid),
-            hint="It is the rest of an undo: `csijournal check` on this name clears it away",
+            hint="`csijournal show` on this name tells what can be done",
         )
     if found.request_name != entry.request_name:
         raise NameMismatch(
@@ -101,17 +164,9 @@ def _behind(journal: VolumeGroupJournal, entry: Entry) -> Reservation:
     return found
 
 
-def _not_found(what: str) -> NotFound:
-    """What to say of a name that nothing answers to; raises where it cannot be one."""
-    if handle_or_none(what) is None:
-        if _LIKE_A_HANDLE.fullmatch(what):
-            Handle.parse(what)
-        if _LIKE_A_UUID.fullmatch(what):
-            layout.require_uuid(what)
-        if not layout.is_uuid(what[-layout.UUID_LENGTH :]):
-            layout.require_request_name(what)
-    return NotFound(
-        f"nothing in the journal answers to {shortened(what)}",
-        hint="It was looked for as a request name, a group UUID, a group name and a CSI handle;"
-        " `csijournal list` shows what is there, and --instance names another driver's",
+def _ambiguous(what: str, entry: Entry, named: Meaning, other: Reservation) -> Conflict:
+    return Conflict(
+        f"{shortened(what)} means two groups: as a request name {entry.value},"
+        f" as a {named.how} {other.group_uuid}, which belongs to {shortened(other.request_name)}",
+        hint="Give the UUID of the one that you mean",
     )

@@ -54,6 +54,7 @@ def _run(arguments: list[str], settings: Settings) -> int:
         _flush()
         return leaving.exit_code
     except CSIJournalError as error:
+        _flush()  # what was answered before the error comes first
         return report(settings, error, error.exit_code, hint=error.hint)
     except click.ClickException as error:
         return report(settings, error, error.exit_code, hint=_usage_hint(error))

@@ -269,6 +269,11 @@ class Store(ABC):
         object that holds more than we understand is left as it is.
         """
 
+    @property
+    def pool_id(self) -> int | None:
+        """The number by which CSI handles name the place; None where handles cannot name it."""
+        return None
+
     def namespaces(self) -> Iterator[str]:
         """The places beside this one that hold objects, by namespace; one store may open each.
 

@@ -197,6 +197,10 @@ class GroupCommitStore(Store):
     def place(self) -> str:
         return self._inner.place
 
+    @property
+    def pool_id(self) -> int | None:
+        return self._inner.pool_id
+
     def connect(self) -> None:
         self._inner.connect()
 

@@ -222,6 +222,12 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def ending_uuid(text: str) -> str | None:
+    """The UUID that `text` ends in, as names of groups, objects and handles do; None for none."""
+    ending = text[-UUID_LENGTH:]
+    return ending if is_uuid(ending) else None
+
+
 def require_uuid(text: str) -> str:
     """`text` itself.  Raises InvalidGroupUUID where it is not a UUID."""
     if not is_uuid(text):
@@ -311,9 +317,12 @@ def decode(value: bytes) -> str:
 
 
 def shortened(text: str) -> str:
-    """`text` in quotes for a message, cut where it is long."""
+    """`text` in quotes for a message, cut where it is long, but never the UUID that it ends in."""
     limit = 60
-    return f"'{printable(text if len(text) <= limit else text[:limit] + '…')}'"
+    if len(text) > limit:
+        end = ending_uuid(text) or ""
+        text = f"{text[: limit - len(end)]}…{end}"
+    return f"'{printable(text)}'"
 
 
 def _unencodable(text: str) -> bool:
