@@ -53,7 +53,7 @@ def judge(store: Store, crash: Crash) -> None:
         name.removeprefix("csi.volume.group.") for name in crash.before
     }
 
-    journal = VolumeGroupJournal(store)
+    journal = VolumeGroupJournal(store, settle_seconds=0)
     found = journal.check_reservation(NAME)
     assert (found.volume_map if found else None) in crash.found
     if found is not None and crash.same_uuid:
@@ -68,8 +68,8 @@ def judge(store: Store, crash: Crash) -> None:
         assert done.group_uuid == found.group_uuid
     journal.close()
 
-    VolumeGroupJournal(store).recover(0)
-    VolumeGroupJournal(store).recover(0)
+    VolumeGroupJournal(store, settle_seconds=0).recover(0)
+    VolumeGroupJournal(store, settle_seconds=0).recover(0)
     rest = dump(store)
     entries = {} if done is None else {f"csi.volume.group.{NAME}": done.group_uuid}
     assert rest.pop(DIRECTORY) == entries

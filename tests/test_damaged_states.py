@@ -28,7 +28,7 @@ from csijournal.errors import (
     UndoRefused,
     UnpopulatedGroup,
 )
-from csijournal.journal.groups import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.store import Write
 from support.journals import LONG_AGO, bare_journal, seconds_later, uuid_number
 from support.places import LONG_AGO_NS, Omaps, Place, dump, fill

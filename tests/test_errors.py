@@ -126,7 +126,7 @@ def test_naming_leaves_other_errors_alone() -> None:
 
 def test_an_error_survives_the_way_to_another_process() -> None:
     error = AlreadyReserved("the cause", operation="reserve_name", object_name="o", key="k")
-    error.group_uuid = "8857a21c-fc4f-4577-98f4-a7b5f055388e"
+    error.uuid = "8857a21c-fc4f-4577-98f4-a7b5f055388e"
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     assert type(copy) is AlreadyReserved
     assert str(copy) == str(error)

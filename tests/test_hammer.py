@@ -57,7 +57,7 @@ def settle(store: Store, history: History) -> None:
     """After what the clients left has been looked at, checks and recover leave nothing stray."""
     history.check_facts()
     history.check_rest(Inventory(store))
-    with VolumeGroupJournal(store) as journal:
+    with VolumeGroupJournal(store, settle_seconds=0) as journal:
         found = {name: journal.check_reservation(name) for name in NAMES}
         journal.recover(0)
         journal.recover(0)
@@ -103,7 +103,7 @@ def test_threads_that_recover_meanwhile_agree_on_all_that_they_were_told(
     place: Place, tmp_path: Path, openings: int
 ) -> None:
     stores = [place.open() for _ in range(openings)]
-    journals = [VolumeGroupJournal(store, lease_size=4) for store in stores]
+    journals = [VolumeGroupJournal(store, settle_seconds=0, lease_size=4) for store in stores]
     barrier = threading.Barrier(CLIENTS)
 
     def run(number: int) -> Path:

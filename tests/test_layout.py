@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 from csijournal import Timestamp
 from csijournal.errors import (
     InvalidGroupName,
-    InvalidGroupUUID,
     InvalidInstanceID,
     InvalidMember,
     InvalidRequestName,
+    InvalidUUID,
 )
-from csijournal.wire import layout
+from csijournal.wire.entries import RecordHere, UnreadableTarget
+from csijournal.wire.names import encode_members, require_member_ids
+from csijournal.wire.records import ATTRIBUTE_KEYS, group_attributes, parse_group
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.uuids import is_uuid
 from support import strategies
 from support.texts import FORBIDDEN_CHARACTERS
 
@@ -37,24 +41,24 @@ NO_UUIDS = (
 
 
 def test_objects_are_named_as_ceph_csi_names_them() -> None:
-    assert layout.directory_object("default") == "csi.groups.default"
-    assert layout.group_object(UUID) == f"csi.volume.group.{UUID}"
-    assert layout.entry_key("req") == "csi.volume.group.req"
+    assert GROUPS.directory_object("default") == "csi.groups.default"
+    assert GROUPS.record_object(UUID) == f"csi.volume.group.{UUID}"
+    assert GROUPS.entry_key("req") == "csi.volume.group.req"
 
 
 @given(strategies.names())
 def test_an_instance_survives_the_way_through_its_directory(instance_id: str) -> None:
-    assert layout.instance_of(layout.directory_object(instance_id)) == instance_id
+    assert GROUPS.instance_of(GROUPS.directory_object(instance_id)) == instance_id
 
 
 @pytest.mark.parametrize("name", ["", "csi.groups", "csi.groups.", "csi.volumes.default", "x"])
 def test_other_objects_are_no_directories(name: str) -> None:
-    assert layout.instance_of(name) is None
+    assert GROUPS.instance_of(name) is None
 
 
 @given(st.uuids().map(str))
 def test_a_uuid_survives_the_way_through_its_group_object(group_uuid: str) -> None:
-    assert layout.uuid_of_group_object(layout.group_object(group_uuid)) == group_uuid
+    assert GROUPS.uuid_of_record(GROUPS.record_object(group_uuid)) == group_uuid
 
 
 @pytest.mark.parametrize(
@@ -72,14 +76,14 @@ def test_a_uuid_survives_the_way_through_its_group_object(group_uuid: str) -> No
     ids=ascii,
 )
 def test_other_objects_are_no_groups(name: str) -> None:
-    assert layout.uuid_of_group_object(name) is None
+    assert GROUPS.uuid_of_record(name) is None
 
 
 @pytest.mark.parametrize("text", NO_UUIDS, ids=ascii)
 def test_a_text_that_is_no_uuid_names_no_group(text: str) -> None:
-    assert not layout.is_uuid(text)
-    with pytest.raises(InvalidGroupUUID, match="36 characters, lower case"):
-        layout.group_object(text)
+    assert not is_uuid(text)
+    with pytest.raises(InvalidUUID, match="36 characters, lower case"):
+        GROUPS.record_object(text)
 
 
 # Entries
@@ -87,19 +91,19 @@ def test_a_text_that_is_no_uuid_names_no_group(text: str) -> None:
 
 @given(strategies.names())
 def test_a_request_name_survives_the_way_through_its_entry(request_name: str) -> None:
-    assert layout.request_name_of_entry(layout.entry_key(request_name)) == request_name
+    assert GROUPS.request_name_of_entry(GROUPS.entry_key(request_name)) == request_name
 
 
 @pytest.mark.parametrize("key", ["", "csi.volume.grou", "csi.volume.x", "csi.lease.x", "x"])
 def test_other_keys_of_the_directory_are_no_entries(key: str) -> None:
-    assert layout.request_name_of_entry(key) is None
+    assert GROUPS.request_name_of_entry(key) is None
 
 
 def test_an_entry_holds_a_uuid_or_nothing_usable() -> None:
-    assert layout.parse_entry(UUID.encode()) == UUID
+    assert GROUPS.parse_target("x", UUID.encode()) == RecordHere(UUID)
     for text in NO_UUIDS:
-        assert layout.parse_entry(text.encode()) is None
-    assert layout.parse_entry(b"\xff" * 36) is None
+        assert GROUPS.parse_target("x", text.encode()) == UnreadableTarget(text)
+    assert isinstance(GROUPS.parse_target("x", b"\xff" * 36), UnreadableTarget)
 
 
 # Groups
@@ -110,21 +114,20 @@ def test_a_group_survives_the_way_through_its_object(
     request_name: str, name_prefix: str, group_uuid: str, volume_map: dict[str, str]
 ) -> None:
     created = Timestamp(1_795_353_790_911_063_702, -210)
-    group_name = layout.make_group_name(name_prefix, group_uuid)
-    record = layout.parse_group(
-        layout.group_attributes(request_name, group_name, created)
-        | layout.encode_members(volume_map)
+    group_name = GROUPS.make_image_name(name_prefix, group_uuid)
+    record = parse_group(
+        group_attributes(request_name, group_name, created) | encode_members(volume_map)
     )
     assert record.populated
     assert record.request_name == request_name
     assert record.group_name == group_name
     assert record.creation_time == created
     assert record.volume_map == volume_map
-    assert layout.uuid_of_group_name(group_name) == group_uuid
+    assert GROUPS.uuid_of_image_name(group_name) == group_uuid
 
 
 def test_an_empty_object_is_a_group_that_says_nothing() -> None:
-    record = layout.parse_group({})
+    record = parse_group({})
     assert not record.populated
     assert (record.request_name, record.group_name, record.creation_text) == (None, None, None)
     assert record.creation_time is None
@@ -132,29 +135,29 @@ def test_an_empty_object_is_a_group_that_says_nothing() -> None:
 
 
 def test_an_empty_request_name_counts_as_one() -> None:
-    assert layout.parse_group({"csi.volname": b""}).populated
+    assert parse_group({"csi.volname": b""}).populated
 
 
 def test_every_key_but_the_attributes_is_a_member() -> None:
-    record = layout.parse_group({"csi.volname": b"n", "csi.other": b"1", "vol": b"", "": b"2"})
+    record = parse_group({"csi.volname": b"n", "csi.other": b"1", "vol": b"", "": b"2"})
     assert record.volume_map == {"csi.other": "1", "vol": "", "": "2"}
 
 
 def test_a_time_that_cannot_be_read_is_none_and_its_text_is_kept() -> None:
-    record = layout.parse_group({"csi.creationtime": b"yesterday"})
+    record = parse_group({"csi.creationtime": b"yesterday"})
     assert record.creation_time is None
     assert record.creation_text == "yesterday"
 
 
 def test_stored_bytes_that_are_no_text_are_read_without_loss() -> None:
-    record = layout.parse_group({"vol": b"a\xff\x80"})
+    record = parse_group({"vol": b"a\xff\x80"})
     assert record.volume_map["vol"].encode(errors="surrogateescape") == b"a\xff\x80"
 
 
 def test_a_group_name_is_a_prefix_and_a_uuid() -> None:
-    assert layout.make_group_name("", UUID) == f"csi-vol-group-{UUID}"
-    assert layout.make_group_name("пре-", UUID) == f"пре-{UUID}"
-    assert layout.uuid_of_group_name(UUID) == UUID
+    assert GROUPS.make_image_name("", UUID) == f"csi-vol-group-{UUID}"
+    assert GROUPS.make_image_name("пре-", UUID) == f"пре-{UUID}"
+    assert GROUPS.uuid_of_image_name(UUID) == UUID
 
 
 @pytest.mark.parametrize(
@@ -163,8 +166,8 @@ def test_a_group_name_is_a_prefix_and_a_uuid() -> None:
     ids=ascii,
 )
 def test_a_group_name_that_ends_in_no_uuid_is_refused(name: str) -> None:
-    with pytest.raises(InvalidGroupName, match="does not end in a group UUID"):
-        layout.uuid_of_group_name(name)
+    with pytest.raises(InvalidGroupName, match="does not end in a UUID"):
+        GROUPS.uuid_of_image_name(name)
 
 
 # Rules
@@ -176,23 +179,24 @@ def test_a_group_name_that_ends_in_no_uuid_is_refused(name: str) -> None:
     ids=ascii,
 )
 def test_what_the_specification_allows_is_a_name(text: str) -> None:
-    assert layout.require_request_name(text) == text
-    assert layout.directory_object(text).endswith(text)
-    assert layout.require_member_ids([text]) == [text]
-    assert layout.make_group_name(layout.require_name_prefix(text), UUID) == text + UUID
+    assert GROUPS.require_request_name(text) == text
+    assert GROUPS.directory_object(text).endswith(text)
+    assert require_member_ids([text]) == [text]
+    if len(text.encode()) + len(UUID) <= 128:
+        assert GROUPS.make_image_name(GROUPS.require_name_prefix(text), UUID) == text + UUID
 
 
 @pytest.mark.parametrize("character", [*FORBIDDEN_CHARACTERS, chr(0xD800), chr(0xDFFF)], ids=ascii)
 def test_a_forbidden_character_is_refused_with_its_position(character: str) -> None:
     words = rf"U\+{ord(character):04X} at position 3$"
     with pytest.raises(InvalidRequestName, match=words):
-        layout.require_request_name(f"ü💾{character}x")
+        GROUPS.require_request_name(f"ü💾{character}x")
     with pytest.raises(InvalidInstanceID, match=words):
-        layout.directory_object(f"ü💾{character}x")
+        GROUPS.directory_object(f"ü💾{character}x")
     with pytest.raises(InvalidMember, match=words):
-        layout.require_member_ids(["fine", f"ü💾{character}x"])
+        require_member_ids(["fine", f"ü💾{character}x"])
     with pytest.raises(InvalidGroupName, match=words):
-        layout.require_name_prefix(f"ü💾{character}x")
+        GROUPS.require_name_prefix(f"ü💾{character}x")
 
 
 @pytest.mark.parametrize(
@@ -204,58 +208,58 @@ def test_a_name_of_more_bytes_than_allowed_is_refused_with_its_length(
 ) -> None:
     words = f"is {length} bytes of UTF-8, which is more than 128"
     with pytest.raises(InvalidRequestName, match=words) as caught:
-        layout.require_request_name(text)
+        GROUPS.require_request_name(text)
     assert len(str(caught.value)) < 250
     with pytest.raises(InvalidGroupName, match=words):
-        layout.require_name_prefix(text)
+        GROUPS.require_name_prefix(text)
     with pytest.raises(InvalidInstanceID, match=words):
-        layout.directory_object(text)
-    assert layout.require_member_ids([text]) == [text]
+        GROUPS.directory_object(text)
+    assert require_member_ids([text]) == [text]
 
 
 def test_empty_names_are_refused() -> None:
     with pytest.raises(InvalidRequestName, match="must not be empty"):
-        layout.require_request_name("")
+        GROUPS.require_request_name("")
     with pytest.raises(InvalidInstanceID, match="must not be empty"):
-        layout.directory_object("")
+        GROUPS.directory_object("")
     with pytest.raises(InvalidMember, match="must not be empty"):
-        layout.require_member_ids(["a", ""])
+        require_member_ids(["a", ""])
 
 
-@pytest.mark.parametrize("key", [*sorted(layout.ATTRIBUTE_KEYS), "csi.", "csi.x", "csi.volume.x"])
+@pytest.mark.parametrize("key", [*sorted(ATTRIBUTE_KEYS), "csi.", "csi.x", "csi.volume.x"])
 def test_a_member_cannot_take_a_key_that_is_kept_for_attributes(key: str) -> None:
     with pytest.raises(InvalidMember, match=r"starts with 'csi\.'") as caught:
-        layout.encode_members({"vol": "", key: ""})
+        encode_members({"vol": "", key: ""})
     assert caught.value.key == key
 
 
 @pytest.mark.parametrize("key", ["csi", "CSI.volname", "xcsi.volname", " csi."])
 def test_a_member_may_look_like_an_attribute(key: str) -> None:
-    assert layout.encode_members({key: "v"}) == {key: b"v"}
+    assert encode_members({key: "v"}) == {key: b"v"}
 
 
 def test_a_member_may_have_any_text_as_its_value() -> None:
     value = "\0\n\x7f" + "ü" * 1_000
-    assert layout.encode_members({"vol": value}) == {"vol": value.encode()}
+    assert encode_members({"vol": value}) == {"vol": value.encode()}
 
 
 def test_a_value_that_is_no_text_is_refused() -> None:
     with pytest.raises(InvalidMember, match="value of member 'vol'") as caught:
-        layout.encode_members({"vol": "\udcff"})
+        encode_members({"vol": "\udcff"})
     assert caught.value.key == "vol"
 
 
 @given(strategies.invalid_names())
 def test_what_the_specification_forbids_is_no_name(text: str) -> None:
     with pytest.raises(InvalidRequestName) as caught:
-        layout.require_request_name(text)
+        GROUPS.require_request_name(text)
     assert str(caught.value).isprintable()
     with pytest.raises(InvalidInstanceID):
-        layout.directory_object(text)
+        GROUPS.directory_object(text)
 
 
 @given(strategies.invalid_member_ids())
 def test_what_cannot_be_a_member_is_refused(text: str) -> None:
     with pytest.raises(InvalidMember) as caught:
-        layout.require_member_ids(["fine", text])
+        require_member_ids(["fine", text])
     assert str(caught.value).isprintable()

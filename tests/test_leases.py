@@ -26,8 +26,8 @@ from csijournal.journal.leases import Leases
 from csijournal.journal.steps import Records
 from csijournal.store import Write
 from csijournal.store.memory import MemoryStore
-from csijournal.wire import layout
-from csijournal.wire.layout import Lease, parse_lease
+from csijournal.wire.leases import LEASE_PREFIX, Lease, parse_lease
+from csijournal.wire.schema import GROUPS
 from support.counting import CountingStore
 from support.damage import GRACE
 from support.faulty import Died, FaultyStore, MeddlingStore, MortalStore
@@ -53,7 +53,7 @@ def counting(store: Store) -> CountingStore:
 
 
 def leases_in(store: Store, instance_id: str = "default") -> list[Lease]:
-    entries = store.read_object(layout.directory_object(instance_id)) or {}
+    entries = store.read_object(GROUPS.directory_object(instance_id)) or {}
     found = [parse_lease(*item) for item in entries.items()]
     return [lease for lease in found if lease is not None]
 
@@ -61,7 +61,7 @@ def leases_in(store: Store, instance_id: str = "default") -> list[Lease]:
 def numbered(store: Store, **options: object) -> VolumeGroupJournal:
     """A journal whose UUIDs are counted."""
     source = uuids()
-    return VolumeGroupJournal(store, new_uuid=lambda: next(source), **options)  # type: ignore[arg-type]
+    return VolumeGroupJournal(store, settle_seconds=0, new_uuid=lambda: next(source), **options)  # type: ignore[arg-type]
 
 
 # What it costs
@@ -71,14 +71,14 @@ def numbered(store: Store, **options: object) -> VolumeGroupJournal:
 def test_reserving_takes_two_writes_and_one_more_for_each_lease(
     counting: CountingStore, size: int
 ) -> None:
-    with VolumeGroupJournal(counting, lease_size=size) as journal:
+    with VolumeGroupJournal(counting, settle_seconds=0, lease_size=size) as journal:
         for number in range(3 * size):
             journal.reserve_name(f"a{number}")
     assert counting.take() == ["write"] * (2 * 3 * size + 3)
 
 
 def test_without_leases_there_is_never_a_trace_of_one(counting: CountingStore) -> None:
-    with VolumeGroupJournal(counting, lease_size=0) as journal:
+    with VolumeGroupJournal(counting, settle_seconds=0, lease_size=0) as journal:
         for number in range(5):
             journal.reserve_name(f"a{number}")
         with pytest.raises(AlreadyReserved):
@@ -91,7 +91,7 @@ def test_without_leases_there_is_never_a_trace_of_one(counting: CountingStore) -
 
 
 def test_no_lease_is_taken_before_it_is_needed(counting: CountingStore) -> None:
-    with VolumeGroupJournal(counting) as journal:
+    with VolumeGroupJournal(counting, settle_seconds=0) as journal:
         journal.check_reservation("a")
         journal.undo_reservation(f"csi-vol-group-{uuid_number(1)}", "a")
     assert contents(counting) == {}
@@ -109,7 +109,7 @@ def test_a_lease_lists_its_uuids_and_their_first_names_it(store: Store) -> None:
 
 
 def test_the_entry_of_the_last_uuid_gives_the_lease_back(counting: CountingStore) -> None:
-    with VolumeGroupJournal(counting, lease_size=2) as journal:
+    with VolumeGroupJournal(counting, settle_seconds=0, lease_size=2) as journal:
         journal.reserve_name("a")
         assert len(leases_in(counting)) == 1
         counting.take()
@@ -119,7 +119,7 @@ def test_the_entry_of_the_last_uuid_gives_the_lease_back(counting: CountingStore
 
 
 def test_closing_gives_back_what_is_left(store: Store) -> None:
-    journal = VolumeGroupJournal(store, lease_size=5)
+    journal = VolumeGroupJournal(store, settle_seconds=0, lease_size=5)
     journal.reserve_name("a")
     journal.close()
     assert leases_in(store) == []
@@ -137,7 +137,7 @@ def test_a_closed_journal_that_is_used_again_takes_a_new_lease(store: Store) -> 
 
 def test_closing_never_fails() -> None:
     store = MemoryStore()
-    journal = VolumeGroupJournal(store)
+    journal = VolumeGroupJournal(store, settle_seconds=0)
     journal.reserve_name("a")
     store.close()
     journal.close()
@@ -176,8 +176,8 @@ def test_an_old_lease_is_not_used_on(store: Store, age: int, *, renewed: bool) -
 
 def test_instances_have_leases_of_their_own(store: Store) -> None:
     with (
-        VolumeGroupJournal(store, lease_size=2) as one,
-        VolumeGroupJournal(store, instance_id="b", lease_size=2) as other,
+        VolumeGroupJournal(store, settle_seconds=0, lease_size=2) as one,
+        VolumeGroupJournal(store, settle_seconds=0, instance_id="b", lease_size=2) as other,
     ):
         one.reserve_name("a")
         other.reserve_name("a")
@@ -190,7 +190,7 @@ def test_instances_have_leases_of_their_own(store: Store) -> None:
 @pytest.mark.parametrize("size", [1, 3, 64])
 def test_threads_share_leases_and_leave_none(store: Store, size: int) -> None:
     made: list[str] = []
-    with VolumeGroupJournal(store, lease_size=size) as journal:
+    with VolumeGroupJournal(store, settle_seconds=0, lease_size=size) as journal:
 
         def work(number: int) -> None:
             made.extend(journal.reserve_name(f"{number}-{n}").group_uuid for n in range(20))
@@ -226,7 +226,7 @@ def test_a_lease_is_not_given_back_while_another_thread_is_at_work_under_it(stor
 
 
 def _recover_from_all(store: Store) -> None:
-    VolumeGroupJournal(store, clock=lambda: seconds_later(10 * GRACE)).recover(0)
+    VolumeGroupJournal(store, settle_seconds=0, clock=lambda: seconds_later(10 * GRACE)).recover(0)
 
 
 @pytest.mark.parametrize("size", [1, 2, 64])
@@ -242,7 +242,7 @@ def test_an_owner_whose_lease_is_revoked_at_any_call_gets_its_reservation_under_
         with numbered(slow, lease_size=size, clock=lambda: LONG_AGO) as journal:
             made = [journal.reserve_name(name) for name in ("a", "b")]
         meddled = slow.meddled
-        fresh = VolumeGroupJournal(inner)
+        fresh = VolumeGroupJournal(inner, settle_seconds=0)
         assert [fresh.check_reservation(name) for name in ("a", "b")] == made
         for _ in range(2):
             _recover_from_all(inner)
@@ -252,14 +252,14 @@ def test_an_owner_whose_lease_is_revoked_at_any_call_gets_its_reservation_under_
 
 @pytest.mark.parametrize("size", [2, 64])
 def test_an_owner_learns_of_it_at_the_first_refusal(counting: CountingStore, size: int) -> None:
-    with VolumeGroupJournal(counting, lease_size=size) as journal:
+    with VolumeGroupJournal(counting, settle_seconds=0, lease_size=size) as journal:
         journal.reserve_name("a")
-        VolumeGroupJournal(counting.inner).recover(0)
+        VolumeGroupJournal(counting.inner, settle_seconds=0).recover(0)
         counting.take()
         journal.reserve_name("b")
         refused = ["write", "write", "write", "read_keys", "read_keys"]
         assert counting.take() == [*refused, "write", "write", "write"]
-    VolumeGroupJournal(counting).recover(0)
+    VolumeGroupJournal(counting, settle_seconds=0).recover(0)
 
 
 def _empty(store: Store) -> None:
@@ -284,7 +284,7 @@ def test_a_lease_with_a_uuid_whose_fate_is_not_certain_stays_for_recover(
     journal.close()
     assert [lease.lease_id for lease in leases_in(store)] == [uuid_number(1)]
     for _ in range(2):
-        VolumeGroupJournal(store).recover(0)
+        VolumeGroupJournal(store, settle_seconds=0).recover(0)
 
 
 def test_a_uuid_whose_fate_is_not_certain_does_not_hold_up_the_next(store: Store) -> None:
@@ -298,7 +298,7 @@ def test_a_uuid_whose_fate_is_not_certain_does_not_hold_up_the_next(store: Store
     journal.close()
     assert [lease.lease_id for lease in leases_in(store)] == [uuid_number(1)]
     for _ in range(2):
-        VolumeGroupJournal(store).recover(0)
+        VolumeGroupJournal(store, settle_seconds=0).recover(0)
 
 
 def test_whenever_a_client_dies_its_lease_lists_what_it_left(place: Place) -> None:
@@ -309,13 +309,13 @@ def test_whenever_a_client_dies_its_lease_lists_what_it_left(place: Place) -> No
         _empty(store)
         mortal = MortalStore(store, nth)
         with suppress(Died):
-            VolumeGroupJournal(mortal, lease_size=2).reserve_name("a")
+            VolumeGroupJournal(mortal, settle_seconds=0, lease_size=2).reserve_name("a")
         died = mortal.died
-        leased = {group_uuid for lease in leases_in(store) for group_uuid in lease.group_uuids}
-        groups = {layout.uuid_of_group_object(name) for name in contents(store)} - {None}
+        leased = {group_uuid for lease in leases_in(store) for group_uuid in lease.uuids}
+        groups = {GROUPS.uuid_of_record(name) for name in contents(store)} - {None}
         assert groups <= leased
         for _ in range(2):
-            VolumeGroupJournal(store).recover(0)
+            VolumeGroupJournal(store, settle_seconds=0).recover(0)
         require_clean(store)
 
 
@@ -326,9 +326,9 @@ def test_a_group_object_that_cannot_be_taken_back_stays_leased() -> None:
         journal.reserve_name("a")
     journal.close()
     assert [lease.lease_id for lease in leases_in(store)] == [uuid_number(1)]
-    recovery = VolumeGroupJournal(store).recover(0)
-    assert recovery.groups_removed == [uuid_number(1)]
-    VolumeGroupJournal(store).recover(0)
+    recovery = VolumeGroupJournal(store, settle_seconds=0).recover(0)
+    assert recovery.records_removed == [uuid_number(1)]
+    VolumeGroupJournal(store, settle_seconds=0).recover(0)
     require_clean(store)
 
 
@@ -390,7 +390,7 @@ def test_an_entry_that_a_full_store_refuses_costs_no_lease(store: Store, size: i
 
 @pytest.mark.parametrize("size", [-1, 1.5, "8", None])
 def test_a_size_that_is_no_number_of_uuids_is_invalid_input(size: int) -> None:
-    records = Records(MemoryStore(), "default")
+    records = Records(MemoryStore(), GROUPS, "default")
     with pytest.raises(InvalidInput, match="whole number"):
         Leases(records, size=size, renew_ns=1, new_uuid=str, clock=lambda: LONG_AGO)
 
@@ -412,7 +412,7 @@ class _SlowLeases(WrappingStore):
     @contextmanager
     def around(self, call: Call) -> Iterator[None]:
         puts = call.write.puts if call.write else ()
-        is_lease = any(key.startswith(layout.LEASE_PREFIX) for key in puts)
+        is_lease = any(key.startswith(LEASE_PREFIX) for key in puts)
         if is_lease and next(self._passing) >= self._first:
             self.arrived.release()
             assert self.gate.acquire(timeout=20)
@@ -458,12 +458,12 @@ def test_a_lease_without_an_answer_holds_up_nobody_who_has_a_uuid_or_can_take_on
 ) -> None:
     slow = _SlowLeases(store, first=2)
     journal = numbered(slow, lease_size=2)
-    with journal._leases.lend() as second, ThreadPoolExecutor(1) as pool:
-        with journal._leases.lend() as first:
+    with journal._leases.acquire() as second, ThreadPoolExecutor(1) as pool:
+        with journal._leases.acquire() as first:
             waiting = _in_threads(lambda: journal.reserve_name("waits"))
             assert slow.arrived.acquire(timeout=10)
             first.unused = True
-        assert pool.submit(second.under).result(10) == second.under()
+        assert pool.submit(second.condition).result(10) == second.condition()
         assert pool.submit(journal.reserve_name, "goes on").result(10).group_uuid == uuid_number(2)
     slow.gate.release(100)
     _finish(waiting)

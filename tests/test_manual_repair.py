@@ -15,15 +15,15 @@ from csijournal.errors import (
     Conflict,
     CSIJournalError,
     GroupNotFound,
-    InvalidGroupUUID,
     InvalidRequestName,
+    InvalidUUID,
     ReservationNotFound,
 )
 from csijournal.journal.steps import Records
 from csijournal.repair.manual import plan_attach, plan_drop_entry, plan_drop_group
 from csijournal.repair.plan import Plan, Repairer, carry_out
 from csijournal.store import Write
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 from support.damage import DAMAGES, MEMBERS, NOW, Wreck
 from support.mending import back_up, mend, restore
 from support.places import LONG_AGO_NS, MemoryPlace, Place, fill
@@ -32,7 +32,7 @@ from support.verified import contents, look
 DIRECTORY = "csi.groups.default"
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 OTHER_UUID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-GROUP = layout.group_object(UUID)
+GROUP = GROUPS.record_object(UUID)
 LATER = Timestamp.parse("2027-01-01T00:00:00Z")
 """After the states of states.json were taken."""
 
@@ -43,7 +43,7 @@ STATES: list[dict[str, Any]] = json.loads(
 
 def plan_for(store: Store, instance_id: str, words: tuple[str, ...]) -> Plan | None:
     """The plan of a command that a finding offers."""
-    records = Records(store, instance_id or "default", found=True)
+    records = Records(store, GROUPS, instance_id or "default", validate=False)
     match words:
         case ("attach", group_uuid):
             return plan_attach(records, group_uuid)
@@ -67,7 +67,7 @@ def do(store: Store, plan: Plan | None) -> None:
 
 
 def attached(store: Store, group_uuid: str, name: str = "", instance_id: str = "default") -> None:
-    do(store, plan_attach(Records(store, instance_id), group_uuid, name))
+    do(store, plan_attach(Records(store, GROUPS, instance_id), group_uuid, name))
 
 
 def findings_of(store: Store) -> list[Finding]:
@@ -225,7 +225,7 @@ def test_a_group_is_made_a_request_names(place: Place, omaps: dict[str, dict[str
     assert VolumeGroupJournal(store).check_reservation("a") == Reservation(
         "a", UUID, f"csi-vol-group-{UUID}", None, {"vol-1": "x"}
     )
-    assert plan_attach(Records(store, "default"), UUID, "a") is None
+    assert plan_attach(Records(store, GROUPS, "default"), UUID, "a") is None
 
 
 def test_a_group_goes_by_the_name_that_it_says_itself(place: Place) -> None:
@@ -281,7 +281,7 @@ def test_what_cannot_be_attached_is_refused_and_says_why(
     fill(store, omaps)
     before = contents(store)
     with pytest.raises(error) as caught:
-        plan_attach(Records(store, "default"), UUID, name)
+        plan_attach(Records(store, GROUPS, "default"), UUID, name)
     assert type(caught.value) is error
     for word in words:
         assert word in str(caught.value)
@@ -298,8 +298,8 @@ def test_an_entry_is_dropped_whatever_it_holds_and_whatever_its_name(
 ) -> None:
     store = place.open()
     fill(store, {GROUP: ATTRIBUTES})
-    store.write(Write(DIRECTORY, puts={layout.entry_key(name): value, "other": b"x"}))
-    do(store, plan_drop_entry(Records(store, "default"), name))
+    store.write(Write(DIRECTORY, puts={GROUPS.entry_key(name): value, "other": b"x"}))
+    do(store, plan_drop_entry(Records(store, GROUPS, "default"), name))
     assert contents(store)[DIRECTORY] == {"other": b"x"}
     assert contents(store)[GROUP] == {k: v.encode() for k, v in ATTRIBUTES.items()}
 
@@ -307,7 +307,7 @@ def test_an_entry_is_dropped_whatever_it_holds_and_whatever_its_name(
 def test_dropping_the_entry_of_a_good_reservation_says_what_stays() -> None:
     store = MemoryPlace().open()
     fill(store, HOLDING)
-    (step,) = plan_drop_entry(Records(store, "default"), "a").steps
+    (step,) = plan_drop_entry(Records(store, GROUPS, "default"), "a").steps
     assert "its group stays" in step.sentence
 
 
@@ -316,7 +316,7 @@ def test_an_entry_that_is_not_there_cannot_be_dropped(place: Place, name: str) -
     store = place.open()
     fill(store, HOLDING)
     with pytest.raises(ReservationNotFound):
-        plan_drop_entry(Records(store, "default"), name)
+        plan_drop_entry(Records(store, GROUPS, "default"), name)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_a_group_whose_name_points_elsewhere_is_dropped(
 ) -> None:
     store = place.open()
     fill(store, omaps)
-    do(store, plan_drop_group(Records(store, "default"), repairer(store), UUID))
+    do(store, plan_drop_group(Records(store, GROUPS, "default"), repairer(store), UUID))
     assert contents(store).keys() == omaps.keys() - {GROUP}
 
 
@@ -345,22 +345,22 @@ def test_a_group_that_a_reservation_points_at_is_not_dropped(
     store = place.open()
     fill(store, omaps)
     with pytest.raises(Conflict, match=r"'a' points at this group.*Use undo"):
-        plan_drop_group(Records(store, "default"), repairer(store), UUID)
+        plan_drop_group(Records(store, GROUPS, "default"), repairer(store), UUID)
 
 
 def test_a_group_that_is_not_there_cannot_be_dropped(place: Place) -> None:
     store = place.open()
     with pytest.raises(GroupNotFound, match=UUID):
-        plan_drop_group(Records(store, "default"), repairer(store), UUID)
+        plan_drop_group(Records(store, GROUPS, "default"), repairer(store), UUID)
 
 
 @pytest.mark.parametrize("group_uuid", ["", "x", UUID.upper()])
 def test_what_is_no_uuid_is_refused(group_uuid: str) -> None:
     store = MemoryPlace().open()
-    with pytest.raises(InvalidGroupUUID):
-        plan_attach(Records(store, "default"), group_uuid, "a")
-    with pytest.raises(InvalidGroupUUID):
-        plan_drop_group(Records(store, "default"), repairer(store), group_uuid)
+    with pytest.raises(InvalidUUID):
+        plan_attach(Records(store, GROUPS, "default"), group_uuid, "a")
+    with pytest.raises(InvalidUUID):
+        plan_drop_group(Records(store, GROUPS, "default"), repairer(store), group_uuid)
 
 
 # Somebody changes something between the plan and its steps
@@ -370,23 +370,23 @@ Planner = Callable[[Store], Plan | None]
 PLANS: dict[str, tuple[dict[str, dict[str, str]], Planner]] = {
     "attach": (
         {DIRECTORY: {}, GROUP: {"vol-1": ""}},
-        lambda store: plan_attach(Records(store, "default"), UUID, "a"),
+        lambda store: plan_attach(Records(store, GROUPS, "default"), UUID, "a"),
     ),
     "attach a populated group": (
         {DIRECTORY: {}, GROUP: ATTRIBUTES},
-        lambda store: plan_attach(Records(store, "default"), UUID),
+        lambda store: plan_attach(Records(store, GROUPS, "default"), UUID),
     ),
     "drop an entry": (
         HOLDING,
-        lambda store: plan_drop_entry(Records(store, "default"), "a"),
+        lambda store: plan_drop_entry(Records(store, GROUPS, "default"), "a"),
     ),
     "drop an entry that holds nothing": (
         {DIRECTORY: {"csi.volume.group.a": ""}},
-        lambda store: plan_drop_entry(Records(store, "default"), "a"),
+        lambda store: plan_drop_entry(Records(store, GROUPS, "default"), "a"),
     ),
     "drop a group": (
         {DIRECTORY: {}, GROUP: ATTRIBUTES},
-        lambda store: plan_drop_group(Records(store, "default"), repairer(store), UUID),
+        lambda store: plan_drop_group(Records(store, GROUPS, "default"), repairer(store), UUID),
     ),
 }
 
@@ -413,7 +413,7 @@ def test_what_changed_since_the_plan_is_left_as_it_is(place: Place, case: str) -
 def test_a_group_that_was_reserved_since_the_plan_is_not_dropped() -> None:
     store = MemoryPlace().open()
     fill(store, {GROUP: ATTRIBUTES | {"vol-1": ""}, DIRECTORY: {}})
-    plan = plan_drop_group(Records(store, "default"), repairer(store), UUID)
+    plan = plan_drop_group(Records(store, GROUPS, "default"), repairer(store), UUID)
     attached(store, UUID)
     before = contents(store)
     assert carry_out(store, plan).skipped

@@ -24,6 +24,7 @@ from csijournal.errors import (
 from csijournal.journal.outcomes import write_and_resolve
 from csijournal.journal.steps import Records
 from csijournal.store import KeyAbsent, Write
+from csijournal.wire.schema import GROUPS
 from support.damage import GRACE
 from support.faulty import FaultyStore, MeddlingStore
 from support.journals import LONG_AGO, seconds_later, uuids
@@ -39,7 +40,11 @@ MEMBERS = {"vol-1": "x", "vol-2": ""}
 def journal_on(store: Store, first: int = 1, lease_size: int = 2) -> VolumeGroupJournal:
     source = uuids(first)
     return VolumeGroupJournal(
-        store, lease_size=lease_size, new_uuid=lambda: next(source), clock=lambda: LONG_AGO
+        store,
+        settle_seconds=0,
+        lease_size=lease_size,
+        new_uuid=lambda: next(source),
+        clock=lambda: LONG_AGO,
     )
 
 
@@ -98,7 +103,11 @@ CASES = {
 def require_rest(store: Store) -> None:
     """What recover leaves behind all of this is clean."""
     for later in (10 * GRACE, 20 * GRACE):
-        VolumeGroupJournal(store, clock=lambda later=later: seconds_later(later)).recover(GRACE)  # type: ignore[misc]
+        VolumeGroupJournal(
+            store,
+            settle_seconds=0,
+            clock=lambda later=later: seconds_later(later),  # type: ignore[misc]
+        ).recover(GRACE)
     require_clean(store)
     assert [key for key in contents(store).get(DIRECTORY, {}) if "lease" in key] == []
 
@@ -313,13 +322,13 @@ def test_an_error_of_the_first_try_that_is_certain_is_told_at_once(error: StoreE
 def test_an_entry_that_was_not_answered_and_then_blocked_keeps_its_group() -> None:
     """The entry was written: to take the group back would leave it dangling."""
     store = MemoryPlace().open()
-    records = Records(store, "default")
+    records = Records(store, GROUPS, "default")
     blocked = _Blocking(store)
     with pytest.raises(OutcomeUnknown):
         journal_on(blocked).reserve_name("a")
     entry = records.look_up("a")
     assert entry is not None
-    assert records.is_right("a")
+    assert records.is_consistent("a")
     require_rest(store)
 
 

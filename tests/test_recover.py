@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from csijournal import Store, VolumeGroupJournal
 from csijournal.journal.recover import Recovery
 from csijournal.store import Write
-from csijournal.wire import layout
-from csijournal.wire.layout import Lease
+from csijournal.wire.leases import Lease
+from csijournal.wire.schema import GROUPS
 from support.counting import CountingStore
 from support.damage import FOREIGN, GRACE, NOW, Wreck, every_damage, wrecks
 from support.faulty import Died, FaultyStore, MeddlingStore, MortalStore
@@ -38,7 +38,7 @@ def client(store: Store, **options: object) -> VolumeGroupJournal:
     """A client of long ago whose UUIDs are counted."""
     source = uuids()
     options = {"lease_size": 2, "clock": lambda: LONG_AGO} | options
-    return VolumeGroupJournal(store, new_uuid=lambda: next(source), **options)  # type: ignore[arg-type]
+    return VolumeGroupJournal(store, settle_seconds=0, new_uuid=lambda: next(source), **options)  # type: ignore[arg-type]
 
 
 def recover(
@@ -51,7 +51,9 @@ def recover(
 ) -> Recovery:
     """Recover, run by somebody who comes later."""
     now = seconds_later(after_seconds)
-    journal = VolumeGroupJournal(store, instance_id=instance_id, clock=lambda: now)
+    journal = VolumeGroupJournal(
+        store, settle_seconds=0, instance_id=instance_id, clock=lambda: now
+    )
     return journal.recover(older_than, dry_run=dry_run)
 
 
@@ -76,7 +78,7 @@ def test_a_group_that_a_client_left_between_its_two_writes_is_removed_and_nothin
     kept = bare_journal(store, new_uuids=uuids(100)).reserve_name("kept")
     before = contents(store)
     stranded = die_in_reserve(store)
-    assert recover(store) == Recovery(leases_revoked=[stranded], groups_removed=[stranded])
+    assert recover(store) == Recovery(leases_revoked=[stranded], records_removed=[stranded])
     assert contents(store).keys() == before.keys()
     finish(store)
     assert contents(store) == before
@@ -147,9 +149,9 @@ def test_a_group_that_an_owner_of_a_revoked_lease_made_and_left_is_found_by_the_
     slow = MeddlingStore(store, 2, lambda: recover(store, after_seconds=GRACE))
     with pytest.raises(Died):
         client(MortalStore(slow, 2, "after")).reserve_name("a")
-    assert layout.group_object(uuid_number(1)) in contents(store)
+    assert GROUPS.record_object(uuid_number(1)) in contents(store)
     recovery = recover(store, after_seconds=2 * GRACE)
-    assert recovery == Recovery(leases_removed=[uuid_number(1)], groups_removed=[uuid_number(1)])
+    assert recovery == Recovery(leases_removed=[uuid_number(1)], records_removed=[uuid_number(1)])
 
 
 def test_more_leases_than_a_page_holds_are_gone_through(place: Place) -> None:
@@ -191,7 +193,7 @@ def test_a_reservation_under_a_lease_that_was_never_given_back_is_not_touched(
     made = journal.reserve_name("a")
     journal.add_volumes_mapping(made.group_uuid, {"vol-1": ""})
     before = contents(store)
-    assert recover(store).groups_removed == []
+    assert recover(store).records_removed == []
     finish(store)
     (lease_key,) = (key for key in before[DIRECTORY] if "lease" in key)
     del before[DIRECTORY][lease_key]
@@ -201,8 +203,8 @@ def test_a_reservation_under_a_lease_that_was_never_given_back_is_not_touched(
 def test_a_stranded_group_that_got_members_is_left_for_verify_to_show(place: Place) -> None:
     store = place.open(lambda: LONG_AGO_NS)
     stranded = die_in_reserve(store)
-    store.write(Write(layout.group_object(stranded), puts={"vol-1": b""}))
-    assert recover(store).groups_removed == []
+    store.write(Write(GROUPS.record_object(stranded), puts={"vol-1": b""}))
+    assert recover(store).records_removed == []
     finish(store)
     (finding,) = look(store, clock=lambda: NOW)[0]
     assert (finding.kind, finding.group_uuid) == ("detached-group", stranded)
@@ -232,8 +234,8 @@ def test_a_group_that_a_peer_never_named_is_collected_when_it_is_old(
 
 
 def _half_made_by_a_peer(store: Store) -> None:
-    store.write(Write(layout.group_object(uuid_number(9)), puts={"csi.groupname": b""}))
-    store.write(Write(DIRECTORY, puts={layout.entry_key("a"): uuid_number(9).encode()}))
+    store.write(Write(GROUPS.record_object(uuid_number(9)), puts={"csi.groupname": b""}))
+    store.write(Write(DIRECTORY, puts={GROUPS.entry_key("a"): uuid_number(9).encode()}))
 
 
 # Damage, and what is others'
@@ -269,7 +271,7 @@ def test_a_leased_group_whose_name_no_client_writes_is_counted_and_left_alone(da
     store = wreck.build(MemoryPlace())
     expected = Recovery(leases_revoked=[found.group_uuid], damaged=1)
     assert recover(store, dry_run=True) == recover(store) == expected
-    assert layout.group_object(found.group_uuid) in contents(store)
+    assert GROUPS.record_object(found.group_uuid) in contents(store)
 
 
 @settings(max_examples=60, deadline=None)
@@ -304,10 +306,10 @@ def _require_untouched(wreck: Wreck, after: Objects) -> None:
 def test_each_instance_is_recovered_by_itself(place: Place) -> None:
     store = place.open(lambda: LONG_AGO_NS)
     for instance_id in ("default", "b"):
-        name = layout.directory_object(instance_id)
-        store.write(Write(name, puts={layout.entry_key("a"): uuid_number(9).encode()}))
+        name = GROUPS.directory_object(instance_id)
+        store.write(Write(name, puts={GROUPS.entry_key("a"): uuid_number(9).encode()}))
     assert recover(store, instance_id="b").entries_removed == ["a"]
-    assert list(contents(store)[DIRECTORY]) == [layout.entry_key("a")]
+    assert list(contents(store)[DIRECTORY]) == [GROUPS.entry_key("a")]
 
 
 # How it goes about it
@@ -343,7 +345,7 @@ def test_a_run_that_was_killed_anywhere_is_finished_by_the_next(when: When) -> N
         recover(store)
         finish(store)
         require_clean(store)
-        assert contents(store).keys() == {DIRECTORY, layout.group_object(uuid_number(100))}
+        assert contents(store).keys() == {DIRECTORY, GROUPS.record_object(uuid_number(100))}
         if not mortal.died:
             return
 
@@ -370,6 +372,6 @@ def _left_behind() -> Store:
     store = MemoryPlace().open(lambda: LONG_AGO_NS)
     bare_journal(store, new_uuids=uuids(100)).reserve_name("kept")
     die_in_reserve(store)
-    store.write(Write(DIRECTORY, puts={layout.entry_key("half"): uuid_number(8).encode()}))
+    store.write(Write(DIRECTORY, puts={GROUPS.entry_key("half"): uuid_number(8).encode()}))
     _half_made_by_a_peer(store)
     return store

@@ -15,7 +15,10 @@ from csijournal.check.findings import Finding, FindingKind
 from csijournal.errors import InvalidInput
 from csijournal.repair.plan import Plan, Repairer, carry_out
 from csijournal.store import Write
-from csijournal.wire import layout
+from csijournal.wire.records import parse_group
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import decode
+from csijournal.wire.uuids import is_uuid
 from support.counting import CountingStore
 from support.damage import DAMAGES, GRACE, MEMBERS, NOW, Wreck, every_damage, wrecks
 from support.faulty import FaultyStore
@@ -113,12 +116,13 @@ def _claims(wreck: Wreck) -> list[Finding]:
     """Every kind of finding, said of every group and entry that there is."""
     claims = []
     for instance_id in ("default", "other"):
-        for key, value in wreck.old.get(layout.directory_object(instance_id), {}).items():
-            name, group_uuid = layout.request_name_of_entry(key), layout.parse_entry(value)
+        for key, value in wreck.old.get(GROUPS.directory_object(instance_id), {}).items():
+            name = GROUPS.request_name_of_entry(key)
+            group_uuid = value.decode() if is_uuid(decode(value)) else None
             claims += [
                 Finding(
                     kind,
-                    layout.group_object(group_uuid) if group_uuid else "",
+                    GROUPS.record_object(group_uuid) if group_uuid else "",
                     instance_id,
                     key=key,
                     request_name=name or "",
@@ -190,14 +194,14 @@ def test_what_has_healed_since_it_was_found_makes_no_plan(damage: str) -> None:
 
 
 def _add_member(store: Store, name: str) -> bool:
-    if layout.uuid_of_group_object(name) is None:
+    if GROUPS.uuid_of_record(name) is None:
         return False
     store.write(Write(name, puts={"added meanwhile": b""}))
     return True
 
 
 def _populate(store: Store, name: str) -> bool:
-    if layout.uuid_of_group_object(name) is None:
+    if GROUPS.uuid_of_record(name) is None:
         return False
     store.write(Write(name, puts={"csi.volname": b"populated meanwhile"}))
     return True
@@ -205,7 +209,7 @@ def _populate(store: Store, name: str) -> bool:
 
 def _repoint(store: Store, name: str) -> bool:
     """Every entry of the directory points somewhere else."""
-    if layout.instance_of(name) is None:
+    if GROUPS.instance_of(name) is None:
         return False
     keys = store.read_object(name) or {}
     puts = {key: b"0f8fad5b-d9cb-469f-a165-70867728950e" for key in keys if _is_entry(key)}
@@ -215,17 +219,17 @@ def _repoint(store: Store, name: str) -> bool:
 
 def _enter(store: Store, name: str) -> bool:
     """The group gets the entry that it lacked."""
-    group_uuid = layout.uuid_of_group_object(name)
-    request_name = layout.parse_group(store.read_object(name) or {}).request_name
+    group_uuid = GROUPS.uuid_of_record(name)
+    request_name = parse_group(store.read_object(name) or {}).request_name
     if group_uuid is None or not request_name or "\udcff" in request_name:
         return False
-    key = layout.entry_key(request_name)
+    key = GROUPS.entry_key(request_name)
     store.write(Write("csi.groups.default", puts={key: group_uuid.encode()}))
     return True
 
 
 def _is_entry(key: str) -> bool:
-    return layout.request_name_of_entry(key) is not None
+    return GROUPS.request_name_of_entry(key) is not None
 
 
 @pytest.mark.parametrize("change", [_add_member, _populate, _repoint, _enter])
@@ -247,7 +251,7 @@ def test_what_changed_since_the_plan_is_left_as_it_is(
         name = plan.steps[number].write.object_name
         if store.read_object(name) is None or not change(store, name):
             continue
-        if "lease" in damage and layout.instance_of(name):
+        if "lease" in damage and GROUPS.instance_of(name):
             continue  # leases do not change but by being revoked
         before = contents(store)
         outcome = carry_out(store, Plan(plan.subject, plan.steps[number:]))

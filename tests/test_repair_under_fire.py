@@ -14,7 +14,7 @@ import pytest
 from csijournal import Store, VolumeGroupJournal
 from csijournal.errors import ReservationPending
 from csijournal.repair.plan import Plan, carry_out
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 from support.damage import DAMAGES, GRACE, NOW, Wreck, every_damage
 from support.faulty import Died, MeddlingStore, MortalStore
 from support.journals import LONG_AGO
@@ -31,7 +31,7 @@ class Client:
     """Reserves, adds and undoes by chance, and remembers what it was promised."""
 
     def __init__(self, store: Store, number: int, lease_size: int) -> None:
-        self._journal = VolumeGroupJournal(store, lease_size=lease_size)
+        self._journal = VolumeGroupJournal(store, settle_seconds=0, lease_size=lease_size)
         self._random = random.Random(number)  # noqa: S311 - for variety
         self._prefix = f"{OURS}{number}-"
         self.held: dict[str, dict[str, str]] = {}
@@ -72,7 +72,7 @@ def repair_until(store: Store, is_over: Callable[[], bool]) -> None:
     while not over:
         over = is_over()
         mend(store)
-        VolumeGroupJournal(store).recover(GRACE)
+        VolumeGroupJournal(store, settle_seconds=0).recover(GRACE)
 
 
 def require_rest(store: Store, wreck: Wreck) -> None:
@@ -87,7 +87,7 @@ def require_rest(store: Store, wreck: Wreck) -> None:
 
 
 def _is_live(key: str) -> bool:
-    return key.startswith(layout.entry_key(OURS))
+    return key.startswith(GROUPS.entry_key(OURS))
 
 
 def old_damage() -> Wreck:
@@ -145,7 +145,7 @@ def test_a_client_whose_names_are_the_damaged_ones_gets_its_reservations() -> No
         mortal = MortalStore(store, nth)
         with suppress(Died):
             mend(mortal, clock=lambda: NOW)
-        with VolumeGroupJournal(store, clock=lambda: NOW) as journal:
+        with VolumeGroupJournal(store, settle_seconds=0, clock=lambda: NOW) as journal:
             made = {}
             for name in names[:2]:
                 made[name] = journal.ensure_reservation(name).reservation
@@ -169,10 +169,12 @@ def test_a_slow_owner_whose_lease_a_repair_revoked_gets_its_reservation_all_the_
     for nth in itertools.count(1):
         store = MemoryPlace().open(lambda: LONG_AGO_NS)
         slow = MeddlingStore(store, nth, lambda store=store: mend(store, clock=lambda: NOW))  # type: ignore[misc]
-        with VolumeGroupJournal(slow, lease_size=lease_size, clock=lambda: LONG_AGO) as journal:
+        with VolumeGroupJournal(
+            slow, settle_seconds=0, lease_size=lease_size, clock=lambda: LONG_AGO
+        ) as journal:
             made = journal.reserve_name("slow")
             journal.add_volumes_mapping(made.group_uuid, {"vol-1": ""})
-        found = VolumeGroupJournal(store).check_reservation("slow")
+        found = VolumeGroupJournal(store, settle_seconds=0).check_reservation("slow")
         assert found is not None
         assert (found.group_uuid, found.volume_map) == (made.group_uuid, {"vol-1": ""})
         findings = look(store, clock=lambda: NOW)[0]
@@ -197,7 +199,7 @@ def test_a_repair_that_was_killed_anywhere_is_finished_by_the_next(damage: str, 
         mend(store, clock=lambda: NOW)
         # A revoked lease is found by verify only when it is old, by recover at once.
         with suppress(ReservationPending):
-            VolumeGroupJournal(store, clock=lambda: NOW).recover(2 * GRACE)
+            VolumeGroupJournal(store, settle_seconds=0, clock=lambda: NOW).recover(2 * GRACE)
         assert contents(store) == wreck.after()
         if not mortal.died:
             return

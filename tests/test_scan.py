@@ -14,7 +14,7 @@ from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.scan import Verifier
 from csijournal.store import Write
 from csijournal.store.memory import MemoryStore
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 from support.counting import CountingStore
 from support.damage import DAMAGES, GRACE, NOW, Wreck, every_damage, wrecks
 from support.faulty import MeddlingStore
@@ -97,7 +97,7 @@ def test_a_directory_near_the_limit_of_its_keys_is_called_large(
 def test_every_entry_is_looked_at_however_many_pages_there_are(entries: int) -> None:
     store = MemoryStore()
     names = {f"n{number}": uuid_number(number) for number in range(entries)}
-    puts = {layout.entry_key(name): group_uuid.encode() for name, group_uuid in names.items()}
+    puts = {GROUPS.entry_key(name): group_uuid.encode() for name, group_uuid in names.items()}
     store.write(Write("csi.groups.default", puts=puts))
     findings, summary = look(store)
     assert {finding.request_name for finding in findings} == names.keys()
@@ -238,7 +238,7 @@ def _remove_entry(store: Store, found: Told) -> None:
 
 
 def _enter(store: Store, found: Told) -> None:
-    key = layout.entry_key(found.request_name)
+    key = GROUPS.entry_key(found.request_name)
     store.write(Write("csi.groups.default", puts={key: found.group_uuid.encode()}))
 
 

@@ -15,7 +15,8 @@ from csijournal.repair.plan import carry_out
 from csijournal.store import Write
 from csijournal.store.memory import MemoryStore
 from csijournal.transfer.transfer import differences, export_all, export_instance
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import decode
 from support.damage import FOREIGN, INSTANCES, MEMBERS, NOW, Wreck, every_damage, wrecks
 from support.faulty import MeddlingStore
 from support.mending import restore
@@ -39,22 +40,20 @@ def journals_of(objects: Objects) -> Objects:
     return {
         name: entries
         for name, entries in objects.items()
-        if layout.instance_of(name) is not None or layout.uuid_of_group_object(name) is not None
+        if GROUPS.instance_of(name) is not None or GROUPS.uuid_of_record(name) is not None
     }
 
 
 def part_of(objects: Objects, instance_id: str) -> Objects:
     """One instance's directory and what it points at."""
-    directory = layout.DIRECTORY_PREFIX + instance_id
-    uuids = {
-        layout.parse_entry(value) for key, value in objects[directory].items() if _is_entry(key)
-    }
-    groups = {layout.group_object(group_uuid) for group_uuid in uuids if group_uuid}
+    directory = GROUPS.directory_prefix + instance_id
+    uuids = {decode(value) for key, value in objects[directory].items() if _is_entry(key)}
+    groups = {GROUPS.record_prefix + group_uuid for group_uuid in uuids}
     return {n: entries for n, entries in objects.items() if n in {directory, *groups}}
 
 
 def _is_entry(key: str) -> bool:
-    return layout.request_name_of_entry(key) is not None
+    return GROUPS.request_name_of_entry(key) is not None
 
 
 # There and back
@@ -141,7 +140,7 @@ def test_an_empty_directory_comes_back_empty(place: Place, tmp_path: Path) -> No
 def test_exporting_one_instance_says_nothing_of_the_others(tmp_path: Path) -> None:
     source, target = Wreck().build(MemoryPlace()), MemoryStore()
     restore(target, save(export_instance(source, INSTANCES[1]), tmp_path / "one"))
-    assert [name for name in contents(target) if layout.instance_of(name)] == ["csi.groups.b"]
+    assert [name for name in contents(target) if GROUPS.instance_of(name)] == ["csi.groups.b"]
 
 
 # Onto something that is there
@@ -195,7 +194,7 @@ def test_adding_keys_overwrites_nothing(tmp_path: Path) -> None:
 def test_groups_come_before_the_entries_that_point_at_them(tmp_path: Path) -> None:
     archive = save(export_all(every_damage().build(MemoryPlace())), tmp_path / "all")
     names = [found.record.object_name for found in differences(MemoryStore(), archive)]
-    directories = [layout.instance_of(name) is not None for name in names]
+    directories = [GROUPS.instance_of(name) is not None for name in names]
     assert directories == sorted(directories)
 
 

@@ -3,8 +3,9 @@
     CSIJournalError                       exit code
     ├── InvalidInput                              2   the caller's words are off; nothing was done
     │   ├── InvalidRequestName
-    │   ├── InvalidGroupName
-    │   ├── InvalidGroupUUID
+    │   ├── InvalidImageName
+    │   │   └── InvalidGroupName
+    │   ├── InvalidUUID
     │   ├── InvalidInstanceID
     │   ├── InvalidMember
     │   ├── InvalidHandle
@@ -14,15 +15,22 @@
     │   └── InvalidStoreURL
     ├── NotFound                                  3   nothing is there under that name
     │   ├── ReservationNotFound
-    │   └── GroupNotFound
+    │   └── RecordNotFound
+    │       └── GroupNotFound
     ├── Conflict                                  4   somebody else's reservation stands in the way
     │   ├── AlreadyReserved
+    │   ├── UUIDInUse
+    │   ├── EncryptionMismatch
+    │   ├── SourceMismatch
     │   └── UndoRefused
     ├── ReservationPending                        5   somebody is in the middle of it: try again
     ├── JournalDamaged                            6   what lies in the journal contradicts itself
     │   ├── NameMismatch
     │   ├── CorruptEntry
-    │   └── UnpopulatedGroup
+    │   ├── StaleEntry
+    │   ├── SplitReservation
+    │   └── UnpopulatedRecord
+    │       └── UnpopulatedGroup
     └── StoreError                               10   the store could not do it
         ├── GuardFailed                               a condition of a write did not hold
         ├── StoreUnreachable                     11
@@ -102,11 +110,15 @@ class InvalidRequestName(InvalidInput):
     """A request name is empty, too long, or holds a forbidden character."""
 
 
-class InvalidGroupName(InvalidInput):
-    """A group name does not end in a group UUID, or a name prefix is unusable."""
+class InvalidImageName(InvalidInput):
+    """The name of an image or subvolume does not end in a UUID, or a prefix is unusable."""
 
 
-class InvalidGroupUUID(InvalidInput):
+class InvalidGroupName(InvalidImageName):
+    """The name of a group does not end in a UUID, or a prefix is unusable."""
+
+
+class InvalidUUID(InvalidInput):
     """A text is not a UUID in its 36-character, lower-case form."""
 
 
@@ -148,8 +160,12 @@ class ReservationNotFound(NotFound):
     """No reservation answers to this request name."""
 
 
-class GroupNotFound(NotFound):
-    """There is no group object with this UUID."""
+class RecordNotFound(NotFound):
+    """There is no record of this UUID."""
+
+
+class GroupNotFound(RecordNotFound):
+    """There is no group of this UUID."""
 
 
 class Conflict(CSIJournalError):
@@ -159,10 +175,29 @@ class Conflict(CSIJournalError):
 
 
 class AlreadyReserved(Conflict):
-    """The request name is taken; `group_uuid` is the UUID that holds it."""
+    """The request name is taken; `uuid`, or `group_uuid`, is the UUID that holds it."""
 
-    group_uuid: str = ""
+    uuid: str = ""
     usual_hint = "Use ensure to get the reservation that exists, or undo it first"
+
+    @property
+    def group_uuid(self) -> str:
+        """The same UUID."""
+        return self.uuid
+
+
+class UUIDInUse(Conflict):
+    """The UUID that the caller chose has a record already; nothing was written."""
+
+    usual_hint = "Choose another UUID; `csijournal show UUID` tells whose it is"
+
+
+class EncryptionMismatch(Conflict):
+    """The name is reserved with another KMS or another kind of encryption."""
+
+
+class SourceMismatch(Conflict):
+    """The name is reserved for a snapshot of another volume."""
 
 
 class UndoRefused(Conflict):
@@ -177,22 +212,34 @@ class ReservationPending(CSIJournalError):
 
 
 class JournalDamaged(CSIJournalError):
-    """Entries and group objects contradict each other; nothing was changed."""
+    """Entries and records contradict each other; nothing was changed."""
 
     exit_code = 6
     usual_hint = "Run `csijournal verify` to see what is wrong and what can be done"
 
 
 class NameMismatch(JournalDamaged):
-    """An entry points at a group object that belongs to another request name."""
+    """An entry points at a record that belongs to another request name."""
 
 
 class CorruptEntry(JournalDamaged):
-    """An entry of the directory does not hold a group UUID."""
+    """An entry of the directory points at nothing that can be followed."""
 
 
-class UnpopulatedGroup(JournalDamaged):
-    """A group object has no request name, so that nobody can tell whose it is."""
+class StaleEntry(JournalDamaged):
+    """An entry's record is gone or incomplete, and an image may stand behind it all the same."""
+
+
+class SplitReservation(JournalDamaged):
+    """An entry and its record lie in different pools."""
+
+
+class UnpopulatedRecord(JournalDamaged):
+    """A record has no request name, so that nobody can tell whose it is."""
+
+
+class UnpopulatedGroup(UnpopulatedRecord):
+    """A group has no request name, so that nobody can tell whose it is."""
 
 
 class StoreError(CSIJournalError):

@@ -15,12 +15,13 @@ import pytest
 
 from csijournal.store import Store, Write
 from csijournal.store.sqlite import SQLiteStore
-from csijournal.wire import layout
+from csijournal.wire.records import REQUEST_NAME_KEY
+from csijournal.wire.schema import GROUPS
 
 COMMAND = [sys.executable, "-W", "error", "-m", "csijournal"]
 UUID = "8857a21c-fc4f-4577-98f4-a7b5f055388e"
 OTHER_UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
-DIRECTORY = layout.directory_object("default")
+DIRECTORY = GROUPS.directory_object("default")
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,11 @@ class CLI:
             store.write(Write(object_name, puts={k: v.encode() for k, v in entries.items()}))
 
     def put_entry(self, request_name: str, value: str) -> None:
-        self.put(DIRECTORY, **{layout.ENTRY_PREFIX + request_name: value})
+        self.put(DIRECTORY, **{GROUPS.entry_prefix + request_name: value})
 
     def put_group(self, group_uuid: str, request_name: str, **members: str) -> None:
-        self.put(layout.GROUP_PREFIX + group_uuid, **{layout.REQUEST_NAME_KEY: request_name})
-        self.put(layout.GROUP_PREFIX + group_uuid, **members)
+        self.put(GROUPS.record_prefix + group_uuid, **{REQUEST_NAME_KEY: request_name})
+        self.put(GROUPS.record_prefix + group_uuid, **members)
 
     def dump(self) -> dict[str, dict[str, bytes]]:
         """All that the store holds."""

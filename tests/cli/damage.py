@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cli.conftest import CLI, DIRECTORY
 from csijournal.store.sqlite import SQLiteStore
-from csijournal.wire import layout
-from csijournal.wire.layout import Lease
+from csijournal.wire.leases import Lease
+from csijournal.wire.schema import GROUPS
 from csijournal.wire.timestamps import Timestamp
 from support.places import LONG_AGO_NS, Omaps, fill
 
@@ -23,12 +23,12 @@ def group(request_name: str, number: int, **members: str) -> Omaps:
         "csi.groupname": f"csi-vol-group-{uuid(number)}",
         "csi.creationtime": str(LONG_AGO),
     }
-    return {layout.group_object(uuid(number)): attributes | members}
+    return {GROUPS.record_object(uuid(number)): attributes | members}
 
 
 def entries(**uuids: str) -> Omaps:
     """The directory, with these entries."""
-    return {DIRECTORY: {layout.entry_key(name): value for name, value in uuids.items()}}
+    return {DIRECTORY: {GROUPS.entry_key(name): value for name, value in uuids.items()}}
 
 
 def dangling(number: int) -> Omaps:
@@ -49,11 +49,11 @@ DAMAGED: Omaps = {
     )[DIRECTORY]
     | {STALE_LEASE.key: STALE_LEASE.value.decode()},
     **group("right", 1, vol="snap"),
-    layout.group_object(uuid(3)): {},
+    GROUPS.record_object(uuid(3)): {},
     **group("orphan", 4),
     **group("detached", 5, vol="snap"),
-    layout.group_object(uuid(6)): {},
-    layout.group_object(uuid(7)): {"vol": "snap"},
+    GROUPS.record_object(uuid(6)): {},
+    GROUPS.record_object(uuid(7)): {"vol": "snap"},
     **group("stranded", 90),
 }
 QUICK = ["corrupt-entry", "dangling-entry", "shared-uuid", "stale-lease", "unpopulated-group"]

@@ -7,9 +7,9 @@ import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import damage, entries, group, uuid
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 
-GROUP = layout.group_object(uuid(1))
+GROUP = GROUPS.record_object(uuid(1))
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_name_that_looks_like_an_option_is_fine_behind_two_dashes(detached: CL
 
     assert line == f"to do it  csijournal attach --apply -- {uuid(1)} -x"
     detached("attach", "--apply", "--", uuid(1), "-x")
-    assert layout.entry_key("-x") in detached.dump()[DIRECTORY]
+    assert GROUPS.entry_key("-x") in detached.dump()[DIRECTORY]
 
 
 def test_what_is_so_already_needs_nothing(detached: CLI) -> None:
@@ -86,7 +86,7 @@ def test_a_name_that_another_group_has_is_exit_code_4(detached: CLI) -> None:
     ("arguments", "code", "said"),
     [
         ([uuid(9)], 3, "there is no group"),
-        (["nonsense"], 2, "'nonsense' is not a group UUID"),
+        (["nonsense"], 2, "'nonsense' is not a UUID"),
         ([uuid(1), "a\ab"], 2, "U+0007 at position 2"),
         ([], 2, "Missing argument"),
     ],
@@ -121,4 +121,4 @@ sys.exit(run(sys.argv[1:]))
 
     assert done.returncode == 1
     assert f"    skipped  put the entry 'snap-1' -> {uuid(1)}\n" in done.stdout
-    assert detached.dump()[DIRECTORY][layout.entry_key("snap-1")] == uuid(2).encode()
+    assert detached.dump()[DIRECTORY][GROUPS.entry_key("snap-1")] == uuid(2).encode()

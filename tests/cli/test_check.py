@@ -6,7 +6,7 @@ from cli.conftest import CLI, DIRECTORY, OTHER_UUID, UUID
 from cli.damage import damage, uuid
 from csijournal.store import Write
 from csijournal.store.sqlite import SQLiteStore
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 
 
 def test_a_reservation_is_printed_with_its_members_below(cli: CLI) -> None:
@@ -56,7 +56,7 @@ def test_the_printed_command_removes_the_entry_and_says_so(cli: CLI) -> None:
     store = ["--store", f"sqlite:{cli.folder}/a b.db", "--instance", "-i"]
     cli("reserve", "other", *store)
     with SQLiteStore(cli.folder / "a b.db") as opened:
-        key = layout.entry_key("-snap")
+        key = GROUPS.entry_key("-snap")
         opened.write(Write("csi.groups.-i", puts={key: UUID.encode()}))
 
     said = cli.refused("check", *store, "--", "-snap", code=3)
@@ -80,7 +80,7 @@ def test_an_old_empty_group_goes_with_its_entry_only_when_told(cli: CLI) -> None
         f"removed group  {uuid(3)}  (no request name, no members)",
         f"removed entry  unpopulated -> {uuid(3)}",
     ]
-    assert layout.group_object(uuid(3)) not in cli.dump()
+    assert GROUPS.record_object(uuid(3)) not in cli.dump()
 
 
 def test_what_cleanup_removed_is_in_the_json(cli: CLI) -> None:

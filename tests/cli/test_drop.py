@@ -4,9 +4,9 @@ import pytest
 
 from cli.conftest import CLI, DIRECTORY
 from cli.damage import damage, entries, group, uuid
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 
-GROUP = layout.group_object(uuid(1))
+GROUP = GROUPS.record_object(uuid(1))
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_an_entry_is_dropped_and_the_backup_undoes_it(damaged: CLI) -> None:
 
     damaged("drop", "--entry", "corrupt", "--apply", "--backup", "b.jsonl")
 
-    assert set(damaged.dump()[DIRECTORY]) == {layout.entry_key("right")}
+    assert set(damaged.dump()[DIRECTORY]) == {GROUPS.entry_key("right")}
     damaged("restore", "b.jsonl", "--overwrite", "--apply")
     assert damaged.dump() == before
 
@@ -72,7 +72,7 @@ def test_a_group_in_use_is_exit_code_4(damaged: CLI) -> None:
         (["--entry", "nothing"], 3, "there is no entry 'nothing'"),
         (["--entry", "a\ab"], 3, "there is no entry"),
         (["--group", uuid(9)], 3, "there is no group"),
-        (["--group", "x"], 2, "'x' is not a group UUID"),
+        (["--group", "x"], 2, "'x' is not a UUID"),
     ],
 )
 def test_what_cannot_be_dropped_is_refused(

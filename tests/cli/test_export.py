@@ -11,12 +11,12 @@ import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import DAMAGED, damage, entries, group, uuid
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 
 
 @pytest.fixture
 def damaged(cli: CLI) -> CLI:
-    other = {"csi.groups.other": {layout.entry_key("theirs"): uuid(50)}}
+    other = {"csi.groups.other": {GROUPS.entry_key("theirs"): uuid(50)}}
     return damage(cli, DAMAGED | other | group("theirs", 50))
 
 
@@ -41,8 +41,8 @@ def test_one_instance_goes_to_standard_output_with_header_and_checksum(damaged: 
     }
     assert objects(lines) == {
         DIRECTORY,
-        layout.group_object(uuid(1)),
-        layout.group_object(uuid(3)),
+        GROUPS.record_object(uuid(1)),
+        GROUPS.record_object(uuid(3)),
     }
     assert "each is as it was at one moment" in result.err
 

@@ -7,7 +7,8 @@ import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY, OTHER_UUID, UUID
 from csijournal.store import Write
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import encode
 
 MANY = 20_000
 
@@ -107,9 +108,9 @@ def test_an_encoding_without_the_characters_gets_them_escaped(cli: CLI) -> None:
 
 
 def test_a_reader_that_goes_away_ends_a_long_list_quietly(cli: CLI) -> None:
-    entry = layout.encode(UUID)
+    entry = encode(UUID)
     with cli.store() as store:
-        names = (f"{layout.ENTRY_PREFIX}{number:06}" for number in range(MANY))
+        names = (f"{GROUPS.entry_prefix}{number:06}" for number in range(MANY))
         store.write(Write(DIRECTORY, puts=dict.fromkeys(names, entry)))
 
     with subprocess.Popen(
@@ -125,10 +126,10 @@ def test_a_reader_that_goes_away_ends_a_long_list_quietly(cli: CLI) -> None:
 
 @pytest.mark.parametrize("options", [[], ["-l"]])
 def test_a_long_list_takes_no_more_memory_than_a_short_one(cli: CLI, options: list[str]) -> None:
-    entry = layout.encode(UUID)
+    entry = encode(UUID)
     cli.put_group(UUID, "somebody")
     with cli.store() as store:
-        names = (f"{layout.ENTRY_PREFIX}{number:06}{'x' * 100}" for number in range(MANY))
+        names = (f"{GROUPS.entry_prefix}{number:06}{'x' * 100}" for number in range(MANY))
         store.write(Write(DIRECTORY, puts=dict.fromkeys(names, entry)))
 
     few = _peak_kib(cli, "list", "000000", *options)

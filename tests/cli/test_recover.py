@@ -54,6 +54,7 @@ def test_json_has_the_names_of_the_library(damaged: CLI, options: list[str], dry
     assert damaged("recover", "-o", "json", *options).json == {
         "leases_revoked": [STALE_LEASE.lease_id],
         "leases_removed": [],
+        "records_removed": [uuid(90)],
         "groups_removed": [uuid(90)],
         "entries_removed": ["dangling", "unpopulated"],
         "pending": 0,

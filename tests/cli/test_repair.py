@@ -11,7 +11,8 @@ import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import damage, dangling, entries, uuid
-from csijournal.wire import layout
+from csijournal.wire.leases import REVOKED_LEASE_PREFIX
+from csijournal.wire.schema import GROUPS
 
 BACKUP = "backup.jsonl"
 
@@ -88,7 +89,7 @@ def test_a_clean_journal_needs_nothing(cli: CLI) -> None:
 
 
 def test_warnings_are_counted_and_left(cli: CLI) -> None:
-    damage(cli, entries(old=uuid(1)) | {layout.group_object(uuid(1)): {"csi.volname": "old"}})
+    damage(cli, entries(old=uuid(1)) | {GROUPS.record_object(uuid(1)): {"csi.volname": "old"}})
 
     lines = cli("repair").lines
 
@@ -124,7 +125,7 @@ def test_the_backup_is_for_its_owner_alone_and_undoes_it(damaged: CLI) -> None:
     after = damaged.dump()
     revoked = [key for key in after[DIRECTORY] if key not in before[DIRECTORY]]
     for key in revoked:
-        assert key.startswith(layout.REVOKED_LEASE_PREFIX)
+        assert key.startswith(REVOKED_LEASE_PREFIX)
         del after[DIRECTORY][key]
     assert after == before
 
@@ -206,8 +207,8 @@ sys.exit(run(sys.argv[1:]))
     assert done.returncode == 1
     assert "0 of 1 done, 1 skipped" in done.stdout
     assert "it has changed since the plan was made" in done.stdout, done
-    assert damaged.dump()[layout.group_object(uuid(3))] == {"vol": b"snap"}
-    assert layout.entry_key("unpopulated") in damaged.dump()[DIRECTORY]
+    assert damaged.dump()[GROUPS.record_object(uuid(3))] == {"vol": b"snap"}
+    assert GROUPS.entry_key("unpopulated") in damaged.dump()[DIRECTORY]
 
 
 # Saved findings

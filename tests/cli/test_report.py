@@ -12,7 +12,7 @@ from cli.damage import damage, dangling, entries, group, uuid
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.report import LISTED_MAX, Report
 from csijournal.check.scan import Summary
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 
 _VOID = {"meta", "br", "rect", "line"}
 
@@ -105,7 +105,7 @@ def test_charts_and_tables_can_be_read_aloud(cli: CLI) -> None:
 
 def test_texts_from_the_journal_are_escaped(cli: CLI) -> None:
     name = "<script>alert('&')</script>\x07"
-    damage(cli, {DIRECTORY: {layout.entry_key(name): "<b>"}})
+    damage(cli, {DIRECTORY: {GROUPS.entry_key(name): "<b>"}})
 
     page, text = page_of(cli)
 
@@ -124,7 +124,7 @@ def test_a_clean_journal_has_a_page_too(cli: CLI) -> None:
 
 
 def test_warnings_alone_look_like_warnings(cli: CLI) -> None:
-    damage(cli, entries(old=uuid(1)) | {layout.group_object(uuid(1)): {"csi.volname": "old"}})
+    damage(cli, entries(old=uuid(1)) | {GROUPS.record_object(uuid(1)): {"csi.volname": "old"}})
 
     assert "2 warnings. Everything works" in page_of(cli, code=0)[0].words
 

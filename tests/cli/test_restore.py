@@ -10,10 +10,10 @@ import pytest
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import damage, entries, group, uuid
 from cli.memory import peak_kib
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 from support.places import Omaps
 
-GROUP = layout.group_object(uuid(1))
+GROUP = GROUPS.record_object(uuid(1))
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_what_changes_after_the_backup_is_skipped_and_said(exported: CLI) -> Non
     assert "it has changed since it was looked at" in done.stdout
     assert "1 of 2 done, 1 skipped" in done.stdout
     assert exported.dump()[GROUP]["late"] == b"change"
-    assert layout.entry_key("corrupt") in exported.dump()[DIRECTORY]
+    assert GROUPS.entry_key("corrupt") in exported.dump()[DIRECTORY]
 
 
 # Files that are none

@@ -7,7 +7,7 @@ import pytest
 
 from cli.conftest import CLI, OTHER_UUID, UUID
 from cli.damage import damage, entries, group, uuid
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 
 HANDLE = f"0001-0009-rook-ceph-0000000000000002-{UUID}"
 ENDING_IN_UUID = f"groupsnapshot-{OTHER_UUID}"
@@ -249,7 +249,7 @@ def test_commands_carry_the_options_of_the_place(cli: CLI) -> None:
     store = ["--store", f"sqlite:{cli.folder}/other.db", "--instance", "other"]
     cli("reserve", "right", *store)
     cli.file = cli.folder / "other.db"
-    cli.put("csi.groups.other", **{layout.entry_key("-gone now"): UUID})
+    cli.put("csi.groups.other", **{GROUPS.entry_key("-gone now"): UUID})
 
     (line,) = commands(cli("show", *store, "--", "-gone now", code=3).lines)
     cli(*shlex.split(line), "--apply")
@@ -275,8 +275,8 @@ def test_what_answers_to_nothing_is_exit_code_3_and_says_where_was_looked(cli: C
     [
         ("", "must not be empty"),
         ("x" * 129, "129 bytes"),
-        (UUID.upper(), "is not a group UUID"),
-        (UUID[:-1], "is not a group UUID"),
+        (UUID.upper(), "is not a UUID"),
+        (UUID[:-1], "is not a UUID"),
         (f"0001-0008-rook-ceph-0000000000000002-{UUID}", "is not a CSI handle: after a cluster id"),
         (f"0002-0009-rook-ceph-0000000000000002-{UUID}", "version 0002 is not known"),
         (b"\xff", "U+DCFF at position 1"),

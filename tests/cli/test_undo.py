@@ -91,7 +91,7 @@ def test_an_empty_group_name_removes_a_stale_entry_alone(cli: CLI) -> None:
 def test_a_group_name_without_uuid_is_refused(cli: CLI) -> None:
     cli("reserve", "snap-1")
 
-    assert "does not end in a group UUID" in cli.refused("undo", "snap-1", "--group-name", "x")
+    assert "does not end in a UUID" in cli.refused("undo", "snap-1", "--group-name", "x")
 
 
 def test_a_corrupt_entry_is_exit_code_6(cli: CLI) -> None:

@@ -18,7 +18,8 @@ from cli.memory import peak_kib
 from csijournal.cli.options import Settings
 from csijournal.cli.shell import command_line, shell_word
 from csijournal.store import Write
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import encode
 from support.places import LONG_AGO_NS, RADOSPlace, fill
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def test_a_deep_look_finds_what_nothing_points_at(damaged: CLI) -> None:
 
 
 def test_another_instances_groups_are_no_orphans(cli: CLI) -> None:
-    other = {"csi.groups.other": {layout.entry_key("x"): uuid(1)}}
+    other = {"csi.groups.other": {GROUPS.entry_key("x"): uuid(1)}}
     damage(cli, other | group("x", 1, vol="snap"))
 
     findings, summary = found(cli, "--deep", code=0)
@@ -102,7 +103,7 @@ def test_a_clean_journal_is_exit_code_0(cli: CLI) -> None:
 
 
 def test_warnings_alone_are_exit_code_0_unless_strict(cli: CLI) -> None:
-    damage(cli, entries(old=uuid(1)) | {layout.group_object(uuid(1)): {"csi.volname": "old"}})
+    damage(cli, entries(old=uuid(1)) | {GROUPS.record_object(uuid(1)): {"csi.volname": "old"}})
 
     assert [finding["severity"] for finding in found(cli, code=0)[0]] == ["warning"] * 2
     found(cli, "--strict", code=1)
@@ -146,7 +147,7 @@ def test_each_finding_says_where_and_its_kind_is_explained_once(cli: CLI) -> Non
 
 def test_what_is_for_people_comes_with_commands_that_work_as_they_stand(cli: CLI) -> None:
     name = "it's \x07 -x"
-    damage(cli, {DIRECTORY: {layout.entry_key(name): "none", layout.entry_key("-y"): "none"}})
+    damage(cli, {DIRECTORY: {GROUPS.entry_key(name): "none", GROUPS.entry_key("-y"): "none"}})
     url = f"sqlite:{cli.file}"
 
     said = cli("--store", url, "verify", code=1).out
@@ -181,7 +182,7 @@ def test_words_of_the_shell_come_back_as_they_were(text: str) -> None:
 
     assert word.isprintable()
     done = subprocess.run(["bash", "-c", f"printf %s {word}"], check=True, capture_output=True)
-    assert done.stdout == layout.encode(text)
+    assert done.stdout == encode(text)
 
 
 # Streams
@@ -300,7 +301,7 @@ def test_memory_does_not_grow_with_the_findings(cli: CLI) -> None:
 def test_values_that_are_not_text_are_escaped(cli: CLI) -> None:
     damage(cli, entries(right=uuid(1)) | group("right", 1))
     with cli.store() as store:
-        store.write(Write(DIRECTORY, puts={layout.entry_key("bad"): b"\xff\x1b[2J"}))
+        store.write(Write(DIRECTORY, puts={GROUPS.entry_key("bad"): b"\xff\x1b[2J"}))
 
     assert "\x1b" not in cli("verify", code=1).out
     assert found(cli)[0][0]["found"] == r"holds '\udcff\x1b[2J'"

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from csijournal.store import ObjectAbsent, Store, Write
 from csijournal.store.memory import MemoryStore
-from csijournal.wire import layout
-from csijournal.wire.layout import LEASE_PREFIX, REVOKED_LEASE_PREFIX
+from csijournal.wire.leases import LEASE_PREFIX, REVOKED_LEASE_PREFIX
+from csijournal.wire.names import DEFAULT_INSTANCE_ID
+from csijournal.wire.records import group_attributes, parse_group
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import decode
 from csijournal.wire.timestamps import Timestamp
 from explorer.operations import Answer, Operation
 
@@ -18,14 +21,14 @@ Mutation = Callable[[Write], Write]
 NOW = Timestamp(1_600_000_000_000_000_000)
 """What every clock says, always: no clock helps anybody."""
 
-DIRECTORY = layout.directory_object(layout.DEFAULT_INSTANCE_ID)
+DIRECTORY = GROUPS.directory_object(DEFAULT_INSTANCE_ID)
 FOREIGN_UUID = "ffffffff-0000-4000-8000-ffffffffffff"
 """A group of another instance."""
 
 FOREIGN: dict[str, dict[str, bytes]] = {
-    layout.directory_object("other"): {layout.entry_key("n"): FOREIGN_UUID.encode()},
-    layout.group_object(FOREIGN_UUID): {
-        **layout.group_attributes("n", f"other-{FOREIGN_UUID}", Timestamp(1)),
+    GROUPS.directory_object("other"): {GROUPS.entry_key("n"): FOREIGN_UUID.encode()},
+    GROUPS.record_object(FOREIGN_UUID): {
+        **group_attributes("n", f"other-{FOREIGN_UUID}", Timestamp(1)),
         "member": b"",
     },
     f"csi.volume.{FOREIGN_UUID}": {"csi.volname": b"n"},
@@ -127,13 +130,13 @@ def _view(objects: Objects) -> View:
     lease_ids: set[str] = set()
     foreign: list[tuple[str, tuple[tuple[str, bytes], ...]]] = []
     for name, pairs in objects:
-        group_uuid = layout.uuid_of_group_object(name)
+        group_uuid = GROUPS.uuid_of_record(name)
         if name == DIRECTORY:
             unknown = _sort_directory(pairs, entries, lease_ids)
             if unknown:
                 foreign.append((name, unknown))
         elif group_uuid and group_uuid != FOREIGN_UUID:
-            record = layout.parse_group(dict(pairs))
+            record = parse_group(dict(pairs))
             groups[group_uuid] = Group(
                 record.request_name or "", frozenset(record.volume_map.items())
             )
@@ -148,9 +151,9 @@ def _sort_directory(
     """Sort the directory's keys into `entries` and `lease_ids`; return the others."""
     unknown = []
     for key, value in pairs:
-        request_name = layout.request_name_of_entry(key)
+        request_name = GROUPS.request_name_of_entry(key)
         if request_name is not None:
-            entries[request_name] = layout.decode(value)
+            entries[request_name] = decode(value)
         elif key.startswith(LEASE_PREFIX):
             lease_ids.add(key.removeprefix(REVOKED_LEASE_PREFIX).removeprefix(LEASE_PREFIX))
         else:

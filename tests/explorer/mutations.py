@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from unittest.mock import patch
 
-from csijournal import Reservation, VolumeGroupJournal
 from csijournal.errors import GuardFailed, OutcomeUnknown, StoreTimeout, StoreUnreachable
 from csijournal.journal import outcomes
-from csijournal.journal.cleanup import Collector
+from csijournal.journal.cleanup import Cleanup
 from csijournal.journal.leases import Leases, _Held
 from csijournal.journal.recover import Recoverer, Recovery
-from csijournal.journal.steps import Records, Under
+from csijournal.journal.reservations import Request, Reservations, Reserved
+from csijournal.journal.steps import GroupRecords, LeaseCondition, Records
 from csijournal.store import KeyAbsent, Store, Write
-from csijournal.wire import layout
-from csijournal.wire.layout import Lease
+from csijournal.wire.leases import Lease
+from csijournal.wire.records import GroupRecord
+from csijournal.wire.schema import GROUPS
 from explorer import contents
 from explorer.engine import Bounds, Space
 from explorer.operations import Operation, guard_name, kind
@@ -103,71 +104,73 @@ GUARDS: dict[tuple[str, str], Mutation] = {
 # Orders and steps
 
 
-def _entry_before_group(
-    journal: VolumeGroupJournal, request_name: str, name_prefix: str
-) -> Reservation | None:
-    with journal._leases.lend() as lent:
-        under = lent.under()
-        if not journal._records.put_entry(request_name, lent.group_uuid, under):
-            lent.refused()
+def _entry_before_record(
+    reservations: Reservations[GroupRecord], request: Request[GroupRecord]
+) -> Reserved[GroupRecord] | None:
+    with reservations._leases.acquire() as leased:
+        condition = leased.condition()
+        if not reservations._records.put_entry(request.request_name, leased.uuid, condition):
+            leased.refused()
             return None
-        lent.entered(under)
-        return journal._create_group(request_name, name_prefix, lent.group_uuid)
+        leased.entered(condition)
+        return reservations._create(request, leased.uuid)
 
 
 def _no_cleanup(
-    journal: VolumeGroupJournal, request_name: str, name_prefix: str
-) -> Reservation | None:
-    with journal._leases.lend() as lent:
-        reservation = journal._create_group(request_name, name_prefix, lent.group_uuid)
-        under = lent.under()
-        if reservation is None or not journal._enter(reservation, under, lent):
-            lent.refused()
+    reservations: Reservations[GroupRecord], request: Request[GroupRecord]
+) -> Reserved[GroupRecord] | None:
+    with reservations._leases.acquire() as leased:
+        reserved = reservations._create(request, leased.uuid)
+        condition = leased.condition()
+        if reserved is None or not reservations._enter(request.request_name, leased, condition):
+            leased.refused()
             return None
-        lent.entered(under)
-        return reservation
+        leased.entered(condition)
+        return reserved
 
 
-def _entry_before_group_in_undo(
-    journal: VolumeGroupJournal, group_name: str, request_name: str
+def _entry_before_record_in_undo(
+    reservations: Reservations[GroupRecord], group_name: str, request_name: str
 ) -> None:
-    group_uuid = layout.uuid_of_group_name(group_name)
-    journal._records.remove_entry(request_name, group_uuid)
-    journal._records.remove_group(group_uuid, request_name)
+    group_uuid = GROUPS.uuid_of_image_name(group_name)
+    reservations._records.remove_entry(request_name, group_uuid)
+    reservations._records.remove_record(group_uuid, request_name)
 
 
-def _look_then_revoke(recoverer: Recoverer, lease: Lease) -> None:
+def _look_then_revoke(recoverer: Recoverer[GroupRecord], lease: Lease) -> None:
     recoverer._remove_stranded(lease)
-    recoverer._records.revoke_lease(lease, recoverer._clock())
+    recoverer._records.revoke_lease(lease, recoverer._older_than.clock())
 
 
-def _forget_at_once(recoverer: Recoverer, lease: Lease) -> None:
-    if recoverer._records.revoke_lease(lease, recoverer._clock()):
+def _forget_at_once(recoverer: Recoverer[GroupRecord], lease: Lease) -> None:
+    if recoverer._records.revoke_lease(lease, recoverer._older_than.clock()):
         recoverer._remove_stranded(lease)
         recoverer._records.remove_leases([replace(lease, revoked=True).key])
 
 
-def _revoke_while_listing(recoverer: Recoverer) -> Recovery:
+def _revoke_while_listing(recoverer: Recoverer[GroupRecord]) -> Recovery:
     for lease in recoverer._records.leases():
         if lease.revoked:
             recoverer._examine_again(lease)
         else:
             recoverer._revoke(lease)
-    for entry, record in recoverer._entries_without_group():
-        recoverer._collect(entry, record)
+    for page in recoverer._records.entry_pages():
+        recoverer._clean_up(list(recoverer._stale(page)))
     return recoverer._done
 
 
-def _give_back_early(leases: Leases, held: _Held) -> Under:
+def _give_back_early(leases: Leases, held: _Held) -> LeaseCondition:
     del leases
-    return Under(held.lease.key, gives_back=True)
+    return LeaseCondition(held.lease.key, release=True)
 
 
 def _over_though_uncertain(held: _Held) -> bool:
     return not held.unused and not held.in_use
 
 
-def _lease_sent_twice(records: Records, lease: Lease, *, ended_keys: Collection[str] = ()) -> None:
+def _lease_sent_twice(
+    records: GroupRecords, lease: Lease, *, ended_keys: Collection[str] = ()
+) -> None:
     write = Write(
         records.directory,
         guards=(KeyAbsent(lease.key),),
@@ -214,19 +217,19 @@ def _in(owner: object, name: str, spoiled: object) -> Callable[[], AbstractConte
 CODE: tuple[Mutation, ...] = (
     Mutation(
         "reserve: entry first, group object second",
-        code=_in(VolumeGroupJournal, "_reserve_once", _entry_before_group),
+        code=_in(Reservations, "_reserve_once", _entry_before_record),
     ),
     Mutation(
         "undo: entry first, group object second",
-        code=_in(VolumeGroupJournal, "undo_reservation", _entry_before_group_in_undo),
+        code=_in(Reservations, "undo", _entry_before_record_in_undo),
     ),
     Mutation(
         "reserve: group object left behind when the entry is refused",
-        code=_in(VolumeGroupJournal, "_reserve_once", _no_cleanup),
+        code=_in(Reservations, "_reserve_once", _no_cleanup),
     ),
     Mutation(
         "check: grace time not waited for",
-        code=_in(Collector, "_being_made", lambda *_: False),
+        code=_in(Cleanup, "_is_young", lambda *_: False),
     ),
     Mutation(
         "recover: looks first and revokes second",
@@ -242,7 +245,7 @@ CODE: tuple[Mutation, ...] = (
     ),
     Mutation(
         "lease: given back with the first entry, not the last",
-        code=_in(Leases, "under", _give_back_early),
+        code=_in(Leases, "condition", _give_back_early),
     ),
     Mutation(
         "lease: given back though a UUID's fate is unknown",

@@ -23,7 +23,9 @@ from csijournal.store import (
     Write,
 )
 from csijournal.store.contract import Guard
-from csijournal.wire import layout
+from csijournal.wire.leases import LEASE_PREFIX, REVOKED_LEASE_PREFIX
+from csijournal.wire.records import REQUEST_NAME_KEY
+from csijournal.wire.schema import GROUPS
 
 Value = dict[str, bytes] | int | None
 Frozen = tuple[tuple[str, bytes], ...] | int | None
@@ -139,7 +141,7 @@ DENIED = Answer(error=PermissionDenied.__name__)
 
 def kind(operation: Operation) -> str:
     """What the operation is for, judged by its shape alone."""
-    in_directory = layout.instance_of(operation.object_name) is not None
+    in_directory = GROUPS.instance_of(operation.object_name) is not None
     if not operation.is_write:
         return _kind_of_read(operation, in_directory=in_directory)
     return _kind_of_directory_write(operation) if in_directory else _kind_of_group_write(operation)
@@ -153,7 +155,7 @@ def guards(operation: Operation) -> set[str]:
 def _kind_of_read(operation: Operation, *, in_directory: bool) -> str:
     match operation.verb:
         case "read_page":
-            return "list leases" if operation.prefix == layout.LEASE_PREFIX else "list entries"
+            return "list leases" if operation.prefix == LEASE_PREFIX else "list entries"
         case "modified_ns":
             return "ask the group's age"
     if not in_directory:
@@ -179,7 +181,7 @@ def _kind_of_group_write(operation: Operation) -> str:
         return "remove empty group" if empty else "remove group"
     if operation.deletions:
         return "remove members"
-    if put and layout.REQUEST_NAME_KEY not in put:
+    if put and REQUEST_NAME_KEY not in put:
         return "add members"
     has_guard = any(isinstance(guard, ObjectAbsent) for guard in operation.guards)
     return "create group" if has_guard else "write attributes"
@@ -206,12 +208,12 @@ def _key(key: str) -> str:
         return "revocation"
     if _is_lease(key):
         return "lease"
-    return "request name" if key == layout.REQUEST_NAME_KEY else "entry"
+    return "request name" if key == REQUEST_NAME_KEY else "entry"
 
 
 def _is_lease(key: str) -> bool:
-    return key.startswith(layout.LEASE_PREFIX)
+    return key.startswith(LEASE_PREFIX)
 
 
 def _is_marker(key: str) -> bool:
-    return key.startswith(layout.REVOKED_LEASE_PREFIX)
+    return key.startswith(REVOKED_LEASE_PREFIX)

@@ -54,7 +54,12 @@ class Rest:
 
 def _newcomer(store: Store, grace_seconds: float) -> VolumeGroupJournal:
     return VolumeGroupJournal(
-        store, lease_size=0, grace_seconds=grace_seconds, clock=lambda: NOW, new_uuid=str
+        store,
+        settle_seconds=0,
+        lease_size=0,
+        grace_seconds=grace_seconds,
+        clock=lambda: NOW,
+        new_uuid=str,
     )
 
 

@@ -10,8 +10,8 @@ from csijournal import Reservation, Store, VolumeGroupJournal
 from csijournal.errors import CSIJournalError, StoreError
 from csijournal.store import ObjectAbsent, Write
 from csijournal.store.memory import MemoryStore
-from csijournal.wire import layout
-from csijournal.wire.layout import group_object
+from csijournal.wire.records import group_attributes
+from csijournal.wire.schema import GROUPS
 from explorer.clients import Program, Script
 from explorer.contents import DIRECTORY, FOREIGN, NOW
 from explorer.history import Began, Call, Ended, Event, Failed, Told
@@ -49,6 +49,7 @@ class Caller:
         self.group_uuid = OLD
         self.journal = VolumeGroupJournal(
             store,
+            settle_seconds=0,
             lease_size=lease_size,
             grace_seconds=grace_seconds,
             new_uuid=lambda: next(uuids),
@@ -74,7 +75,7 @@ class Caller:
     def undo(self, name: str = "n") -> None:
         """Undo the reservation that this caller last heard of; at first that is OLD."""
         uuid = self.group_uuid
-        group_name = layout.make_group_name("", uuid)
+        group_name = GROUPS.make_image_name("", uuid)
         self._call(
             Call("undo", name, uuid), lambda: self.journal.undo_reservation(group_name, name)
         )
@@ -84,7 +85,7 @@ class Caller:
 
     def undo_misnamed(self) -> None:
         """Undo OLD under a name that is not its own."""
-        group_name = layout.make_group_name("", OLD)
+        group_name = GROUPS.make_image_name("", OLD)
         self._call(
             Call("undo misnamed", "wrong"),
             lambda: self.journal.undo_reservation(group_name, "wrong"),
@@ -200,16 +201,16 @@ class Peer:
         (uuid,) = self.own_uuids
         call = Call("write attributes", "n", uuid)
         try:
-            if store.read_keys(DIRECTORY, [layout.entry_key("n")]):
+            if store.read_keys(DIRECTORY, [GROUPS.entry_key("n")]):
                 return
-            store.write(Write(group_object(uuid), guards=(ObjectAbsent(),)))
-            store.write(Write(DIRECTORY, puts={layout.entry_key("n"): uuid.encode()}))
+            store.write(Write(GROUPS.record_object(uuid), guards=(ObjectAbsent(),)))
+            store.write(Write(DIRECTORY, puts={GROUPS.entry_key("n"): uuid.encode()}))
         except StoreError:
             return
         say(Began(call))
-        attributes = layout.group_attributes("n", layout.make_group_name("", uuid), NOW)
+        attributes = group_attributes("n", GROUPS.make_image_name("", uuid), NOW)
         try:
-            store.write(Write(group_object(uuid), puts=attributes))
+            store.write(Write(GROUPS.record_object(uuid), puts=attributes))
         except StoreError as error:
             say(Ended(call, Failed(type(error).__name__, store_error=True)))
         else:
@@ -220,8 +221,8 @@ class Peer:
         call = Call("undo", "n", uuid)
         say(Began(call))
         try:
-            store.write(Write(group_object(uuid), remove_object=True))
-            store.write(Write(DIRECTORY, deletions=(layout.entry_key("n"),)))
+            store.write(Write(GROUPS.record_object(uuid), remove_object=True))
+            store.write(Write(DIRECTORY, deletions=(GROUPS.entry_key("n"),)))
         except StoreError as error:
             say(Ended(call, Failed(type(error).__name__, store_error=True)))
         else:
@@ -273,7 +274,9 @@ class Scenario:
         facts = Facts(calls=(None,) * clients)
         if not self.reserved:
             return store, facts
-        journal = VolumeGroupJournal(store, lease_size=0, new_uuid=lambda: OLD, clock=lambda: NOW)
+        journal = VolumeGroupJournal(
+            store, settle_seconds=0, lease_size=0, new_uuid=lambda: OLD, clock=lambda: NOW
+        )
         journal.reserve_name("n")
         journal.add_volumes_mapping(OLD, {"old": "member"})
         return store, Facts(

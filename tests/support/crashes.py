@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from csijournal import VolumeGroupJournal
 from csijournal.errors import AlreadyReserved
-from csijournal.wire.layout import Lease
+from csijournal.wire.leases import Lease
 from support.journals import LONG_AGO, uuid_number
 from support.killing import KillingStore, When
 from support.places import Omaps
@@ -184,5 +184,5 @@ CRASHES = {
 def die_in(opener: Opener, crash: str, nth: int, when: When) -> None:
     """Begin the operation in a process that dies at the `nth` call of the store."""
     store = KillingStore(opener(), nth, when)
-    CRASHES[crash].act(VolumeGroupJournal(store))
+    CRASHES[crash].act(VolumeGroupJournal(store, settle_seconds=0))
     store.inner.close()

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from csijournal import Store, Timestamp
 from csijournal.check.findings import FindingKind
-from csijournal.journal.groups import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.store import ObjectAbsent, Write
-from csijournal.wire import layout
-from csijournal.wire.layout import Lease
+from csijournal.wire.leases import Lease
+from csijournal.wire.records import group_attributes
+from csijournal.wire.schema import GROUPS
 from support.journals import LONG_AGO, seconds_later, uuid_number
 from support.places import LONG_AGO_NS, Place
 from support.verified import Objects, Told
@@ -90,7 +91,7 @@ class Wreck:
 
     @staticmethod
     def directory_of(instance_id: str) -> str:
-        return layout.DIRECTORY_PREFIX + instance_id
+        return GROUPS.directory_prefix + instance_id
 
     def uuid(self) -> str:
         return uuid_number(next(self._numbers))
@@ -104,7 +105,7 @@ class Wreck:
         self.old.setdefault(directory, {})[key] = value
 
     def entry(self, request_name: str, group_uuid: str, instance_id: str = "") -> None:
-        self.put(layout.entry_key(request_name), group_uuid.encode(), instance_id)
+        self.put(GROUPS.entry_key(request_name), group_uuid.encode(), instance_id)
 
     def group(
         self,
@@ -117,14 +118,14 @@ class Wreck:
         **changed: bytes,
     ) -> None:
         """A group object; `without` some attributes, and with others `changed`."""
-        group_name = layout.make_group_name("", group_uuid)
-        attributes = layout.group_attributes(request_name, group_name, LONG_AGO)
+        group_name = GROUPS.make_image_name("", group_uuid)
+        attributes = group_attributes(request_name, group_name, LONG_AGO)
         attributes |= {f"csi.{key}": value for key, value in changed.items()}
         kept = {key: value for key, value in attributes.items() if key not in without}
         self.object(group_uuid, kept | (members or {}), young=young)
 
     def object(self, group_uuid: str, entries: dict[str, bytes], *, young: bool = False) -> None:
-        (self.young if young else self.old)[layout.group_object(group_uuid)] = dict(entries)
+        (self.young if young else self.old)[GROUPS.record_object(group_uuid)] = dict(entries)
 
     def healthy(self, request_name: str = "", members: dict[str, bytes] | None = None) -> str:
         """A group as it should be; its UUID."""
@@ -156,11 +157,11 @@ class Wreck:
         """A finding; one that is not automatic is there after a repair too."""
         instance = self.instance if instance_id is None else instance_id
         if request_name is not None and of_entry:
-            key = layout.entry_key(request_name)
+            key = GROUPS.entry_key(request_name)
         finding = Told(
             kind,
             instance,
-            self.directory_of(instance) if in_directory else layout.group_object(group_uuid),
+            self.directory_of(instance) if in_directory else GROUPS.record_object(group_uuid),
             key,
             request_name or "",
             group_uuid,
@@ -198,19 +199,19 @@ class Wreck:
 
     def goes(self, group_uuid: str) -> None:
         """Repair removes the group object."""
-        self._removals.append(_Removal(layout.group_object(group_uuid)))
+        self._removals.append(_Removal(GROUPS.record_object(group_uuid)))
 
     def loses(self, key: str) -> None:
         """Repair removes the key from the directory."""
         self._removals.append(_Removal(self.directory, key))
 
     def loses_entry(self, request_name: str) -> None:
-        self.loses(layout.entry_key(request_name))
+        self.loses(GROUPS.entry_key(request_name))
 
     def is_revoked(self, lease: Lease) -> None:
         """Repair revokes the lease."""
         self.loses(lease.key)
-        self._revoked.append((self.directory, Lease(lease.group_uuids, since=NOW, revoked=True)))
+        self._revoked.append((self.directory, Lease(lease.uuids, since=NOW, revoked=True)))
 
     def is_in_the_making(self, *, deep_only: bool = False) -> None:
         self.making += 1
@@ -468,7 +469,7 @@ def corrupt_entries(wreck: Wreck) -> None:
     group_uuid = wreck.uuid()
     for value in (b"", b"garbage", b"\xff", group_uuid.encode() + b"\n", b"a" * 36):
         name = wreck.name()
-        wreck.put(layout.entry_key(name), value)
+        wreck.put(GROUPS.entry_key(name), value)
         wreck.expect(FindingKind.CORRUPT_ENTRY, request_name=name, in_directory=True)
 
 

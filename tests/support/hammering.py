@@ -175,6 +175,6 @@ class Hammerer:
 def hammer(opener: Opener, folder: Path, client: str, rounds: int) -> None:
     """A client in a process of its own."""
     account = Account(folder / client, client)
-    with opener() as store, VolumeGroupJournal(store, lease_size=4) as journal:
+    with opener() as store, VolumeGroupJournal(store, settle_seconds=0, lease_size=4) as journal:
         Hammerer(journal, account).work(rounds)
     account.close()

@@ -40,6 +40,7 @@ def bare_journal(
         store,
         instance_id=instance_id,
         lease_size=0,
+        settle_seconds=0,
         new_uuid=lambda: next(source),
         clock=clock,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from csijournal.archive import ArchiveWriter, check_archive
-from csijournal.journal.groups import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.repair.plan import Outcome, Plan, Repairer, backup, carry_out
 from csijournal.store import Store
 from csijournal.transfer.transfer import differences

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from csijournal.wire.layout import ATTRIBUTE_KEYS, NAME_BYTES_MAX, RESERVED_KEY_PREFIX
+from csijournal.wire.names import NAME_BYTES_MAX, RESERVED_KEY_PREFIX
+from csijournal.wire.records import ATTRIBUTE_KEYS
 from support.texts import FORBIDDEN_CHARACTERS, HOSTILE_KEYS
 
 _LOOK_ALIKES = (

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.scan import Summary, Verifier
-from csijournal.journal.groups import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.store import Store
 from csijournal.wire.timestamps import Timestamp
 

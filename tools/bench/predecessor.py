@@ -9,7 +9,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from csijournal.wire import layout
+from csijournal.wire.records import ATTRIBUTE_KEYS, group_attributes
+from csijournal.wire.schema import GROUPS
 from csijournal.wire.timestamps import Timestamp
 
 PAGE_KEYS = 512
@@ -21,28 +22,28 @@ class Predecessor:
     def __init__(self, ioctx: Any, rados: Any, instance_id: str) -> None:  # noqa: ANN401 - no stubs
         self._ioctx = ioctx
         self._rados = rados
-        self._directory = layout.directory_object(instance_id)
+        self._directory = GROUPS.directory_object(instance_id)
 
     def check(self, request_name: str) -> dict[str, bytes]:
         """Look a request name up."""
-        key = layout.entry_key(request_name)
+        key = GROUPS.entry_key(request_name)
         entries: dict[str, bytes] = {}
         after = ""
         while page := self._page(self._directory, after):
             entries |= page
             after = max(page)
-        return self._page(layout.group_object(entries[key].decode()), "")
+        return self._page(GROUPS.record_object(entries[key].decode()), "")
 
     def reserve(self, request_name: str) -> None:
         """Reserve a request name."""
         group_uuid = str(uuid.uuid4())
-        group_object = layout.group_object(group_uuid)
-        group_name = layout.make_group_name("", group_uuid)
+        group_object = GROUPS.record_object(group_uuid)
+        group_name = GROUPS.make_image_name("", group_uuid)
         with self._rados.WriteOpCtx() as operation:
             operation.new(self._rados.LIBRADOS_CREATE_EXCLUSIVE)
             self._ioctx.operate_write_op(operation, group_object)
-        self._set(self._directory, {layout.entry_key(request_name): group_uuid.encode()})
-        attributes = layout.group_attributes(request_name, group_name, Timestamp.now())
+        self._set(self._directory, {GROUPS.entry_key(request_name): group_uuid.encode()})
+        attributes = group_attributes(request_name, group_name, Timestamp.now())
         self._set(group_object, attributes)
 
     def _set(self, object_name: str, entries: dict[str, bytes]) -> None:
@@ -63,12 +64,12 @@ class Floor:
     def __init__(self, ioctx: Any, rados: Any, instance_id: str) -> None:  # noqa: ANN401
         self._ioctx = ioctx
         self._rados = rados
-        self._directory = layout.directory_object(instance_id)
+        self._directory = GROUPS.directory_object(instance_id)
 
     def two_keyed_reads(self, request_name: str, group_uuid: str) -> None:
         """Read one key of the directory, then the attributes of a group object."""
-        self.read(self._directory, (layout.entry_key(request_name),))
-        self.read(layout.group_object(group_uuid), tuple(sorted(layout.ATTRIBUTE_KEYS)))
+        self.read(self._directory, (GROUPS.entry_key(request_name),))
+        self.read(GROUPS.record_object(group_uuid), tuple(sorted(ATTRIBUTE_KEYS)))
 
     def read(self, object_name: str, keys: tuple[str, ...]) -> None:
         """One keyed read."""
@@ -80,17 +81,17 @@ class Floor:
     def create_group_object(self) -> str:
         """Create an object with three keys; its UUID."""
         group_uuid = str(uuid.uuid4())
-        keys = tuple(sorted(layout.ATTRIBUTE_KEYS))
+        keys = tuple(sorted(ATTRIBUTE_KEYS))
         with self._rados.WriteOpCtx() as operation:
             operation.new(self._rados.LIBRADOS_CREATE_EXCLUSIVE)
             self._ioctx.set_omap(operation, keys, (b"x" * 50,) * 3)
-            self._ioctx.operate_write_op(operation, layout.group_object(group_uuid))
+            self._ioctx.operate_write_op(operation, GROUPS.record_object(group_uuid))
         return group_uuid
 
     def two_guarded_writes(self, request_name: str) -> None:
         """Create an object with three keys; put a key that must be absent into another."""
         group_uuid = self.create_group_object()
-        key = layout.entry_key(request_name)
+        key = GROUPS.entry_key(request_name)
         with self._rados.WriteOpCtx() as operation:
             operation.new(self._rados.LIBRADOS_CREATE_IDEMPOTENT)
             operation.omap_cmp(key, "", self._rados.LIBRADOS_CMPXATTR_OP_EQ)

@@ -18,7 +18,8 @@ from csijournal.check.scan import Verifier
 from csijournal.store import Write
 from csijournal.store.group_commit import GroupCommitStore
 from csijournal.store.rados.pool import RADOSStore
-from csijournal.wire import layout
+from csijournal.wire.records import REQUEST_NAME_KEY, group_attributes
+from csijournal.wire.schema import GROUPS
 from csijournal.wire.timestamps import Timestamp
 
 POOL = "bench"
@@ -49,8 +50,8 @@ class Bench:
         """Entries that point at nothing, for cases that only look past them."""
         names = [f"filler-{number:08}" for number in range(entries)]
         for some in _batches(names, 5000):
-            puts = {layout.entry_key(name): str(uuid.uuid4()).encode() for name in some}
-            self.store.write(Write(layout.directory_object(instance_id), puts=puts))
+            puts = {GROUPS.entry_key(name): str(uuid.uuid4()).encode() for name in some}
+            self.store.write(Write(GROUPS.directory_object(instance_id), puts=puts))
 
 
 @contextmanager
@@ -167,7 +168,7 @@ def verify(subject: Bench, groups: int, rounds: int) -> Case:
     names = fill_groups(subject.store, instance_id, groups)
 
     def read() -> None:
-        for _ in subject.store.read_objects(names, sentinel=layout.REQUEST_NAME_KEY):
+        for _ in subject.store.read_objects(names, sentinel=REQUEST_NAME_KEY):
             pass
 
     def look() -> None:
@@ -195,15 +196,15 @@ def fill_groups(store: Any, instance_id: str, groups: int) -> list[str]:  # noqa
 
     def create(item: tuple[str, str]) -> None:
         name, group_uuid = item
-        attributes = layout.group_attributes(name, layout.make_group_name("", group_uuid), created)
-        store.write(Write(layout.group_object(group_uuid), puts=attributes))
+        attributes = group_attributes(name, GROUPS.make_image_name("", group_uuid), created)
+        store.write(Write(GROUPS.record_object(group_uuid), puts=attributes))
 
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(create, reserved))
     for some in _batches(reserved, 5000):
-        puts = {layout.entry_key(name): group_uuid.encode() for name, group_uuid in some}
-        store.write(Write(layout.directory_object(instance_id), puts=puts))
-    return [layout.group_object(group_uuid) for _, group_uuid in reserved]
+        puts = {GROUPS.entry_key(name): group_uuid.encode() for name, group_uuid in some}
+        store.write(Write(GROUPS.directory_object(instance_id), puts=puts))
+    return [GROUPS.record_object(group_uuid) for _, group_uuid in reserved]
 
 
 def _batches(items: list[Any], size: int) -> Iterator[list[Any]]:

@@ -15,7 +15,8 @@ from rounds import fresh_name, rate_of, seconds_each, take_turns
 from csijournal import VolumeGroupJournal
 from csijournal.store.group_commit import GroupCommitStore
 from csijournal.store.sqlite import SQLiteStore
-from csijournal.wire import layout
+from csijournal.wire.records import group_attributes
+from csijournal.wire.schema import GROUPS
 from csijournal.wire.timestamps import Timestamp
 
 _VERIFY = r"""
@@ -120,17 +121,17 @@ def _fill(path: Path, groups: int) -> None:
         f"INSERT INTO {table} VALUES (?, ?, ?)"  # noqa: S608 - fixed names
         for table in ("objects", "entries")
     )
-    directory = layout.directory_object("default")
+    directory = GROUPS.directory_object("default")
     connection.execute(insert_object, (directory, 0, 0))
     for number in range(1, groups + 1):
         name, group_uuid = f"groupsnapshot-{number:08}", str(uuid.uuid4())
-        group_object = layout.group_object(group_uuid)
+        group_object = GROUPS.record_object(group_uuid)
         connection.execute(insert_object, (group_object, 0, 0))
-        attributes = layout.group_attributes(name, layout.make_group_name("", group_uuid), created)
+        attributes = group_attributes(name, GROUPS.make_image_name("", group_uuid), created)
         connection.executemany(
             insert_entry,
             [
-                (directory, layout.entry_key(name), group_uuid.encode()),
+                (directory, GROUPS.entry_key(name), group_uuid.encode()),
                 *((group_object, key, value) for key, value in attributes.items()),
             ],
         )

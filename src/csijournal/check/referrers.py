@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from csijournal.journal.model import Entry
-from csijournal.journal.steps import Records
+from csijournal.journal.steps import GroupRecords, Records
 from csijournal.store.contract import Store
-from csijournal.wire import layout
-from csijournal.wire.layout import GroupRecord
+from csijournal.wire.records import GroupRecord
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.uuids import ending_uuid
 
 SECONDS_MAX = 10.0
 """How long the usual search may take: somebody waits for the answer at a terminal."""
@@ -63,7 +64,7 @@ class Search:
         self._store = store
         self._instance_id = instance_id
         self._what = what
-        self._uuid = layout.ending_uuid(what)
+        self._uuid = ending_uuid(what)
         self.full = full
         self._clock = clock
         self._give_up_at = float("inf") if full else clock() + seconds_max
@@ -94,8 +95,8 @@ class Search:
         instances: dict[str, None] = {self._instance_id: None}
         groups: list[str] = []
         for object_name in self._store.object_names("csi."):
-            instance_id = layout.instance_of(object_name)
-            group_uuid = layout.uuid_of_group_object(object_name)
+            instance_id = GROUPS.instance_of(object_name)
+            group_uuid = GROUPS.uuid_of_record(object_name)
             if instance_id is not None:
                 instances[instance_id] = None
             elif group_uuid is not None:
@@ -118,7 +119,7 @@ class Search:
             if self._is_late():
                 return
             self._seen.update(batch)
-            for group_uuid, record in self._records(self._instance_id).read_groups(batch):
+            for group_uuid, record in self._records(self._instance_id).read_records(batch):
                 self.groups += 1
                 if record is not None:
                     yield from self._group(group_uuid, record)
@@ -138,8 +139,8 @@ class Search:
     def _is_meant(self, text: str) -> bool:
         return text == self._what or (self._uuid is not None and text.endswith(self._uuid))
 
-    def _records(self, instance_id: str) -> Records:
-        return Records(self._store, instance_id, found=instance_id != self._instance_id)
+    def _records(self, instance_id: str) -> GroupRecords:
+        return Records(self._store, GROUPS, instance_id, validate=instance_id == self._instance_id)
 
     def _is_late(self) -> bool:
         if self._clock() >= self._give_up_at:

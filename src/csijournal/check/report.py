@@ -16,7 +16,7 @@ from csijournal import __version__
 from csijournal.check.findings import Finding, FindingKind, Severity
 from csijournal.check.scan import Summary
 from csijournal.errors import printable
-from csijournal.wire.layout import DEFAULT_INSTANCE_ID
+from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.timestamps import Timestamp
 
 LISTED_MAX = 1000

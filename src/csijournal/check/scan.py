@@ -18,12 +18,15 @@ from dataclasses import dataclass, field
 
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.errors import InvalidRequestName
-from csijournal.journal.groups import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.journal.model import Entry
-from csijournal.journal.steps import Records
+from csijournal.journal.steps import GroupRecords, Records
 from csijournal.store.contract import Store
-from csijournal.wire import layout
-from csijournal.wire.layout import GroupRecord
+from csijournal.wire.leases import parse_lease
+from csijournal.wire.names import DEFAULT_INSTANCE_ID
+from csijournal.wire.records import CREATION_TIME_KEY, GROUP_NAME_KEY, GroupRecord
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import decode, shortened
 from csijournal.wire.timestamps import NANOSECONDS, Timestamp
 
 LARGE_DIRECTORY_KEYS = 160_000
@@ -64,7 +67,7 @@ class Verifier:
         self,
         store: Store,
         *,
-        instance_id: str = layout.DEFAULT_INSTANCE_ID,
+        instance_id: str = DEFAULT_INSTANCE_ID,
         deep: bool = False,
         grace_seconds: float = GRACE_SECONDS,
         clock: Callable[[], Timestamp] = Timestamp.now,
@@ -79,7 +82,7 @@ class Verifier:
 
     def count_keys(self) -> int:
         """How many keys there are to walk, for a progress bar; costs one walk of the keys."""
-        records = Records(self._store, self._instance_id)
+        records = Records(self._store, GROUPS, self._instance_id)
         return sum(len(page) for page in records.directory_pages())
 
     def findings(self) -> Iterator[Finding]:
@@ -98,7 +101,7 @@ class Verifier:
 
     # The directory
 
-    def _walk(self, records: Records, instance_id: str) -> Iterator[Finding]:
+    def _walk(self, records: GroupRecords, instance_id: str) -> Iterator[Finding]:
         keys = 0
         for page in records.directory_pages():
             keys += len(page)
@@ -113,7 +116,7 @@ class Verifier:
             )
 
     def _page(
-        self, records: Records, instance_id: str, page: dict[str, bytes]
+        self, records: GroupRecords, instance_id: str, page: dict[str, bytes]
     ) -> Iterator[Finding]:
         pointing: list[Entry] = []
         for key, value in page.items():
@@ -128,22 +131,22 @@ class Verifier:
             else:
                 pointing.append(entry)
         uuids = [entry.group_uuid or "" for entry in pointing]
-        groups = records.read_groups(uuids)
+        groups = records.read_records(uuids)
         for entry, (group_uuid, record) in zip(pointing, groups, strict=True):
             yield from self._pointed(records, instance_id, entry, group_uuid)
             yield from self._judge(records, instance_id, entry, group_uuid, record)
 
     def _lease_or_unknown(
-        self, records: Records, instance_id: str, key: str, value: bytes
+        self, records: GroupRecords, instance_id: str, key: str, value: bytes
     ) -> Iterator[Finding]:
-        lease = layout.parse_lease(key, value)
+        lease = parse_lease(key, value)
         if lease is None:
             yield Finding(
                 FindingKind.UNKNOWN_KEY,
                 records.directory,
                 instance_id,
                 key=key,
-                found=layout.shortened(layout.decode(value)),
+                found=shortened(decode(value)),
             )
             return
         self.summary.leases += 1
@@ -154,14 +157,14 @@ class Verifier:
                 records.directory,
                 instance_id,
                 key=key,
-                found=f"{what} at {lease.since}, {len(lease.group_uuids)} UUIDs",
+                found=f"{what} at {lease.since}, {len(lease.uuids)} UUIDs",
                 automatic=True,
                 commands=(("recover",),),
             )
 
     def _judge(
         self,
-        records: Records,
+        records: GroupRecords,
         instance_id: str,
         entry: Entry,
         group_uuid: str,
@@ -171,7 +174,7 @@ class Verifier:
         if record is None or not record.populated:
             yield from self._without_group(records, instance_id, entry, group_uuid, record)
         elif record.request_name != entry.request_name:
-            if records.points_at(entry.request_name, group_uuid):
+            if records.entry_matches(entry.request_name, group_uuid):
                 finding = self._mismatch(records, instance_id, entry, group_uuid, record)
                 if finding.kind is not FindingKind.SHARED_UUID:  # else counted with its own entry
                     self._count(record)
@@ -182,20 +185,20 @@ class Verifier:
 
     def _without_group(
         self,
-        records: Records,
+        records: GroupRecords,
         instance_id: str,
         entry: Entry,
         group_uuid: str,
         record: GroupRecord | None,
     ) -> Iterator[Finding]:
         """An entry whose group is missing or says nothing, if that is still so."""
-        if not records.points_at(entry.request_name, group_uuid):
+        if not records.entry_matches(entry.request_name, group_uuid):
             return
         if record is None:
             kind, found, automatic = FindingKind.DANGLING_ENTRY, "no group object", True
         elif record.volume_map:
             kind, automatic = FindingKind.NAMELESS_GROUP, False
-            found = f"no csi.volname, {record.members_in_words}"
+            found = f"no csi.volname, {record.content_in_words}"
         elif not self._is_left(records, group_uuid, record):
             return
         else:
@@ -206,9 +209,9 @@ class Verifier:
             )
         yield Finding(
             kind,
-            layout.group_object(group_uuid),
+            GROUPS.record_object(group_uuid),
             instance_id,
-            key=layout.entry_key(entry.request_name),
+            key=GROUPS.entry_key(entry.request_name),
             request_name=entry.request_name,
             group_uuid=group_uuid,
             found=found,
@@ -218,23 +221,23 @@ class Verifier:
 
     def _mismatch(
         self,
-        records: Records,
+        records: GroupRecords,
         instance_id: str,
         entry: Entry,
         group_uuid: str,
         record: GroupRecord,
     ) -> Finding:
         owner = record.request_name or ""
-        shared = records.points_at(owner, group_uuid)
-        right = shared or records.is_right(owner)
+        shared = records.entry_matches(owner, group_uuid)
+        right = shared or records.is_consistent(owner)
         return Finding(
             FindingKind.SHARED_UUID if shared else FindingKind.NAME_MISMATCH,
-            layout.group_object(group_uuid),
+            GROUPS.record_object(group_uuid),
             instance_id,
-            key=layout.entry_key(entry.request_name),
+            key=GROUPS.entry_key(entry.request_name),
             request_name=entry.request_name,
             group_uuid=group_uuid,
-            found=f"csi.volname is {layout.shortened(owner)}",
+            found=f"csi.volname is {shortened(owner)}",
             automatic=right,
             commands=() if right else _attach_or_drop(entry.request_name, group_uuid),
         )
@@ -246,8 +249,8 @@ class Verifier:
         instances = {self._instance_id}
         for object_name in self._store.object_names("csi."):
             self.summary.objects_listed += 1
-            instance_id = layout.instance_of(object_name)
-            group_uuid = layout.uuid_of_group_object(object_name)
+            instance_id = GROUPS.instance_of(object_name)
+            group_uuid = GROUPS.uuid_of_record(object_name)
             if instance_id is not None:
                 instances.add(instance_id)
             elif group_uuid is not None:
@@ -256,7 +259,7 @@ class Verifier:
         return instances
 
     def _pointed(
-        self, records: Records, instance_id: str, entry: Entry, group_uuid: str
+        self, records: GroupRecords, instance_id: str, entry: Entry, group_uuid: str
     ) -> Iterator[Finding]:
         """Note that an entry points at the group; a second instance's is a finding."""
         if not self._deep:
@@ -267,9 +270,9 @@ class Verifier:
             if owner is not None:
                 yield Finding(
                     FindingKind.SHARED_UUID,
-                    layout.group_object(group_uuid),
+                    GROUPS.record_object(group_uuid),
                     instance_id,
-                    key=layout.entry_key(entry.request_name),
+                    key=GROUPS.entry_key(entry.request_name),
                     request_name=entry.request_name,
                     group_uuid=group_uuid,
                     found=f"the instance {owner} has the same entry",
@@ -277,10 +280,10 @@ class Verifier:
                 )
         self._pointed_at[packed] = True
 
-    def _other_instance(self, records: Records, entry: Entry, group_uuid: str) -> str | None:
+    def _other_instance(self, records: GroupRecords, entry: Entry, group_uuid: str) -> str | None:
         for instance_id in self.summary.instances:
             other = self._records(instance_id)
-            if other.directory != records.directory and other.points_at(
+            if other.directory != records.directory and other.entry_matches(
                 entry.request_name, group_uuid
             ):
                 return instance_id
@@ -289,12 +292,12 @@ class Verifier:
     def _without_entry(self) -> Iterator[Finding]:
         records = self._records(self._instance_id)
         uuids = (_unpacked(packed) for packed, seen in self._pointed_at.items() if not seen)
-        for group_uuid, record in records.read_groups(uuids):
+        for group_uuid, record in records.read_records(uuids):
             if record is not None:
                 yield from self._unpointed(records, group_uuid, record)
 
     def _unpointed(
-        self, records: Records, group_uuid: str, record: GroupRecord
+        self, records: GroupRecords, group_uuid: str, record: GroupRecord
     ) -> Iterator[Finding]:
         if record.request_name is not None and self._is_entered(record.request_name, group_uuid):
             return
@@ -304,10 +307,10 @@ class Verifier:
         detached = kind is FindingKind.DETACHED_GROUP
         yield Finding(
             kind,
-            layout.group_object(group_uuid),
+            GROUPS.record_object(group_uuid),
             request_name=record.request_name,
             group_uuid=group_uuid,
-            found=record.members_in_words,
+            found=record.content_in_words,
             automatic=not detached,
             commands=(("attach", group_uuid), ("drop", "--group", group_uuid)) if detached else (),
         )
@@ -315,16 +318,16 @@ class Verifier:
     def _is_entered(self, request_name: str, group_uuid: str) -> bool:
         """Whether the group got its entry since the directories were walked."""
         return any(
-            self._records(instance_id).points_at(request_name, group_uuid)
+            self._records(instance_id).entry_matches(request_name, group_uuid)
             for instance_id in self.summary.instances
         )
 
     # Bookkeeping
 
-    def _records(self, instance_id: str) -> Records:
-        return Records(self._store, instance_id, found=instance_id != self._instance_id)
+    def _records(self, instance_id: str) -> GroupRecords:
+        return Records(self._store, GROUPS, instance_id, validate=instance_id == self._instance_id)
 
-    def _is_left(self, records: Records, group_uuid: str, record: GroupRecord) -> bool:
+    def _is_left(self, records: GroupRecords, group_uuid: str, record: GroupRecord) -> bool:
         """Whether the group is still there and too old to be in the making; counts the others."""
         modified_ns = records.modified_ns(group_uuid, record)
         if modified_ns is None:
@@ -354,16 +357,16 @@ def kind_without_entry(record: GroupRecord) -> FindingKind:
     return FindingKind.REVIVED_GROUP if record.volume_map else FindingKind.EMPTY_OBJECT
 
 
-def _invalid_name(records: Records, instance_id: str, entry: Entry) -> Iterable[Finding]:
+def _invalid_name(records: GroupRecords, instance_id: str, entry: Entry) -> Iterable[Finding]:
     try:
-        layout.require_request_name(entry.request_name)
+        GROUPS.require_request_name(entry.request_name)
     except InvalidRequestName as error:
         return [
             Finding(
                 FindingKind.INVALID_REQUEST_NAME,
                 records.directory,
                 instance_id,
-                key=layout.entry_key(entry.request_name),
+                key=GROUPS.entry_key(entry.request_name),
                 request_name=entry.request_name,
                 group_uuid=entry.group_uuid or "",
                 found=error.message,
@@ -373,14 +376,14 @@ def _invalid_name(records: Records, instance_id: str, entry: Entry) -> Iterable[
     return []
 
 
-def _corrupt_entry(records: Records, instance_id: str, entry: Entry) -> Finding:
+def _corrupt_entry(records: GroupRecords, instance_id: str, entry: Entry) -> Finding:
     return Finding(
         FindingKind.CORRUPT_ENTRY,
         records.directory,
         instance_id,
-        key=layout.entry_key(entry.request_name),
+        key=GROUPS.entry_key(entry.request_name),
         request_name=entry.request_name,
-        found=f"holds {layout.shortened(entry.value)}",
+        found=f"holds {shortened(entry.value)}",
         commands=(("drop", "--entry", entry.request_name),),
     )
 
@@ -389,7 +392,7 @@ def _attributes(instance_id: str, group_uuid: str, record: GroupRecord) -> Itera
     def finding(kind: FindingKind, key: str, found: str, *commands: tuple[str, ...]) -> Finding:
         return Finding(
             kind,
-            layout.group_object(group_uuid),
+            GROUPS.record_object(group_uuid),
             instance_id,
             key=key,
             request_name=record.request_name,
@@ -400,14 +403,14 @@ def _attributes(instance_id: str, group_uuid: str, record: GroupRecord) -> Itera
 
     attach = ("attach", group_uuid)
     if not record.group_name:
-        yield finding(FindingKind.MISSING_ATTRIBUTE, layout.GROUP_NAME_KEY, "missing", attach)
+        yield finding(FindingKind.MISSING_ATTRIBUTE, GROUP_NAME_KEY, "missing", attach)
     elif not record.group_name.endswith(group_uuid):
-        found = f"is {layout.shortened(record.group_name)}"
-        yield finding(FindingKind.WRONG_GROUP_NAME, layout.GROUP_NAME_KEY, found, attach)
+        found = f"is {shortened(record.group_name)}"
+        yield finding(FindingKind.WRONG_GROUP_NAME, GROUP_NAME_KEY, found, attach)
     if record.creation_time is None:
         text = record.creation_text
-        found = "missing" if text is None else f"is {layout.shortened(text)}"
-        yield finding(FindingKind.UNREADABLE_TIME, layout.CREATION_TIME_KEY, found)
+        found = "missing" if text is None else f"is {shortened(text)}"
+        yield finding(FindingKind.UNREADABLE_TIME, CREATION_TIME_KEY, found)
 
 
 def _attach_or_drop(request_name: str, group_uuid: str) -> tuple[tuple[str, ...], ...]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from csijournal.check.findings import FindingKind
 from csijournal.check.scan import kind_without_entry
-from csijournal.journal.groups import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.journal.model import Entry
-from csijournal.journal.steps import Records
-from csijournal.wire.layout import GroupRecord, shortened
+from csijournal.journal.steps import GroupRecords
+from csijournal.wire.records import GroupRecord
+from csijournal.wire.text import shortened
 from csijournal.wire.timestamps import NANOSECONDS, Timestamp
 
 Words = tuple[str, ...]
@@ -67,7 +68,7 @@ class Story:
 
 
 def tell_story(
-    records: Records,
+    records: GroupRecords,
     group_uuid: str,
     pointers: Iterable[str] = (),
     *,
@@ -75,7 +76,7 @@ def tell_story(
     clock: Callable[[], Timestamp] = Timestamp.now,
 ) -> Story:
     """The story of `group_uuid`; `pointers` are entries that may hold it.  Raises StoreError."""
-    record = records.read_group(group_uuid)
+    record = records.read_record(group_uuid)
     owner = record.request_name if record else None
     own = records.look_up(owner) if owner else None
     names = dict.fromkeys((*pointers, *([owner] if owner else [])))
@@ -86,11 +87,11 @@ def tell_story(
         age_seconds=None
         if modified_ns is None
         else max(0.0, (clock().nanoseconds - modified_ns) / NANOSECONDS),
-        pointers=tuple(name for name in names if records.points_at(name, group_uuid)),
+        pointers=tuple(name for name in names if records.entry_matches(name, group_uuid)),
         own=own,
         own_elsewhere=own is not None
         and own.group_uuid not in {None, group_uuid}
-        and records.is_right(owner or ""),
+        and records.is_consistent(owner or ""),
         grace_seconds=grace_seconds,
     )
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from csijournal.errors import InvalidMember, printable
-from csijournal.wire.layout import encode_members, shortened
+from csijournal.wire.names import encode_members
+from csijournal.wire.text import shortened
 
 _HINT = 'Write {"volume-handle": "snapshot-handle", ...}'
 

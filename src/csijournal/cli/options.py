@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from csijournal.cli.suggest import nearest
-from csijournal.wire import layout
-from csijournal.wire.layout import DEFAULT_INSTANCE_ID
+from csijournal.wire.names import DEFAULT_INSTANCE_ID
+from csijournal.wire.schema import GROUPS
 
 PROGRAM = "csijournal"
 
@@ -118,7 +118,7 @@ class JournalCommand(click.Command):
 
 
 def _require_request_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    return layout.require_request_name(value)
+    return GROUPS.require_request_name(value)
 
 
 request_name_argument = click.argument(

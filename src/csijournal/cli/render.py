@@ -12,7 +12,7 @@ from csijournal.cli.options import Settings
 from csijournal.cli.output import print_line
 from csijournal.cli.shell import command_line
 from csijournal.errors import printable
-from csijournal.wire.layout import DEFAULT_INSTANCE_ID
+from csijournal.wire.names import DEFAULT_INSTANCE_ID
 
 _WIDTH = 96
 _INDENT = "    "

@@ -16,10 +16,12 @@ from csijournal.errors import (
 )
 from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.journal.model import Entry, Reservation
-from csijournal.journal.steps import Records
-from csijournal.wire import layout
+from csijournal.journal.steps import GroupRecords
 from csijournal.wire.handles import Handle
-from csijournal.wire.layout import shortened
+from csijournal.wire.records import REQUEST_NAME_KEY
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import shortened
+from csijournal.wire.uuids import ending_uuid, is_uuid, require_uuid
 
 _LIKE_A_HANDLE = re.compile(r"[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-.*")
 _LIKE_A_UUID = re.compile(r"[0-9a-fA-F-]{30,40}")
@@ -38,7 +40,7 @@ class Meaning:
     entry: Entry | None = None
 
 
-def meanings(records: Records, what: str) -> list[Meaning]:
+def meanings(records: GroupRecords, what: str) -> list[Meaning]:
     """All that `what` can mean, whether or not the group that it names is there.
 
     A request name first: what a driver's log has.  Two of its meanings may be
@@ -87,7 +89,7 @@ def require_entry_uuid(entry: Entry) -> str:
         raise CorruptEntry(
             f"the entry of {shortened(entry.request_name)} holds {shortened(entry.value)},"
             " which is not a group UUID",
-            key=layout.entry_key(entry.request_name),
+            key=GROUPS.entry_key(entry.request_name),
         )
     return entry.group_uuid
 
@@ -99,9 +101,9 @@ def require_a_name(what: str) -> None:
     if _LIKE_A_HANDLE.fullmatch(what):
         Handle.parse(what)
     if _LIKE_A_UUID.fullmatch(what):
-        layout.require_uuid(what)
-    if layout.ending_uuid(what) is None:
-        layout.require_request_name(what)
+        require_uuid(what)
+    if ending_uuid(what) is None:
+        GROUPS.require_request_name(what)
 
 
 def not_found(what: str) -> NotFound:
@@ -119,13 +121,13 @@ def _named_uuid(what: str) -> Meaning | None:
     handle = handle_or_none(what)
     if handle is not None:
         uuid = handle.object_uuid
-        return Meaning("CSI handle", uuid) if layout.is_uuid(uuid) else None
-    uuid_or_none = layout.ending_uuid(what)
+        return Meaning("CSI handle", uuid) if is_uuid(uuid) else None
+    uuid_or_none = ending_uuid(what)
     if uuid_or_none is None:
         return None
     if what == uuid_or_none:
         return Meaning("group UUID", uuid_or_none)
-    of_object = layout.uuid_of_group_object(what) is not None
+    of_object = GROUPS.uuid_of_record(what) is not None
     return Meaning("name of a group object" if of_object else "group name", uuid_or_none)
 
 
@@ -151,15 +153,15 @@ def _behind(journal: VolumeGroupJournal, entry: Entry) -> Reservation:
         raise GroupNotFound(
             f"the entry of {shortened(entry.request_name)} points at {group_uuid},"
             " and there is no such group",
-            object_name=layout.group_object(group_uuid),
+            object_name=GROUPS.record_object(group_uuid),
             hint="`csijournal show` on this name tells what can be done",
         )
     if found.request_name != entry.request_name:
         raise NameMismatch(
             f"the entry of {shortened(entry.request_name)} points at the group {group_uuid},"
             f" which belongs to {shortened(found.request_name)}",
-            object_name=layout.group_object(group_uuid),
-            key=layout.REQUEST_NAME_KEY,
+            object_name=GROUPS.record_object(group_uuid),
+            key=REQUEST_NAME_KEY,
         )
     return found
 

@@ -10,7 +10,7 @@ from csijournal.check.findings import Finding
 from csijournal.check.scan import Summary, Verifier
 from csijournal.cli.durations import duration, in_words
 from csijournal.cli.progress import Bar, Position, watched
-from csijournal.journal.groups import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS
 
 grace_option = click.option(
     "--grace",

@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Iterable
 
 from csijournal.cli.options import PROGRAM, Settings
-from csijournal.wire.layout import DEFAULT_INSTANCE_ID, encode
+from csijournal.wire.names import DEFAULT_INSTANCE_ID
+from csijournal.wire.text import encode
 
 _SHORT = {"pool": "-p", "namespace": "-N", "conf": "-c", "keyring": "-k", "name": "-n", "mon": "-m"}
 _NOT_REPEATED = {"output", "instance"}

@@ -21,8 +21,8 @@ from csijournal.errors import (
     UnpopulatedGroup,
     printable,
 )
-from csijournal.journal.steps import Records
-from csijournal.wire import layout
+from csijournal.journal.steps import GroupRecords
+from csijournal.wire.schema import GROUPS
 
 _ERRORS: dict[FindingKind, type[JournalDamaged]] = {
     FindingKind.NAME_MISMATCH: NameMismatch,
@@ -57,7 +57,7 @@ class Told:
 class Tracker:
     """Follows names and referrers to groups; each group is told once."""
 
-    records: Records
+    records: GroupRecords
     told: list[Told] = field(default_factory=list)
 
     def follow_names(self, what: str) -> None:
@@ -107,7 +107,7 @@ class Tracker:
 
     @property
     def _instance_id(self) -> str:
-        return layout.instance_of(self.records.directory) or ""
+        return GROUPS.instance_of(self.records.directory) or ""
 
 
 def error_of(told: Iterable[Told]) -> NotFound | JournalDamaged | None:
@@ -194,7 +194,7 @@ def told_as_json(told: Told) -> dict[str, object]:
     return {
         "request_name": record.request_name if record else None,
         "group_uuid": uuid,
-        "group_name": name or (layout.make_group_name("", uuid) if record and uuid else None),
+        "group_name": name or (GROUPS.make_image_name("", uuid) if record and uuid else None),
         "creation_time": None if created is None else str(created),
         "volume_map": dict(sorted(record.volume_map.items())) if record else {},
         "journal": "groups",

@@ -1,66 +1,175 @@
-"""What to do with an entry that no populated group object stands behind.
+"""What to do with a stale entry: one whose record is gone, or never got its name.
 
 Check meets such entries one at a time, recover walks through all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Generic
 
-from csijournal.errors import ReservationPending
-from csijournal.journal.steps import Records, unpopulated
-from csijournal.wire import layout
-from csijournal.wire.layout import GroupRecord
-from csijournal.wire.timestamps import Timestamp
+from csijournal.errors import ReservationPending, StaleEntry, UnreadableContent
+from csijournal.journal.grace import Grace, newest_ns
+from csijournal.journal.state import EntryState, classify_record
+from csijournal.journal.steps import LeaseCondition, Records
+from csijournal.store.contract import ObjectState
+from csijournal.wire.leases import Lease
+from csijournal.wire.schema import GROUPS, R
+from csijournal.wire.text import shortened
+
+StandsBehind = Callable[[str, str], bool]
+"""Whether an image, subvolume or the like of this UUID, or of this name, is there."""
 
 
-class Collector:
-    """Removes stale entries; `grace_ns` is how long a group may be in the making.
+class Cleanup(Generic[R]):
+    """Removes stale entries, and the empty records behind them.
 
-    A missing group object is the rest of an undo: ours is made before its
-    entry.  An empty one can be a Ceph-CSI peer's that gets its name next, so
-    there the grace time counts.
+    A missing record is the rest of an undo: ours is made before its entry.  An
+    empty one can be a Ceph-CSI peer's that gets its name next, so there the
+    grace time counts, and it must stand still for the settle time, whatever
+    the peer's clock says.
+
+    Nothing can stand behind the record of a group that has no members.  For
+    volumes and snapshots `stands_behind` is asked; without it they are left to
+    a person, since an image may lose the only thing that leads to it.
     """
 
-    def __init__(self, records: Records, *, grace_ns: int, clock: Callable[[], Timestamp]) -> None:
+    def __init__(
+        self,
+        records: Records[R],
+        grace: Grace,
+        new_uuid: Callable[[], str],
+        stands_behind: StandsBehind | None = None,
+    ) -> None:
         self._records = records
-        self._grace_ns = grace_ns
-        self._clock = clock
+        self._grace = grace
+        self._new_uuid = new_uuid
+        self._stands_behind = stands_behind
 
-    def collect(
+    def clean_up(
         self,
         request_name: str,
-        group_uuid: str,
-        record: GroupRecord | None,
+        uuid: str,
+        record: R | None,
         *,
+        name_prefix: str = "",
         dry_run: bool = False,
+        seen_version: int | None = None,
     ) -> bool:
         """Remove the entry and what stands behind it; False: it changed, look again.
 
-        Raises ReservationPending where the grace time is not over and
-        UnpopulatedGroup where the group has members, which somebody may miss.
+        `seen_version` is the record's version before the settle time, where
+        the caller has waited for that.
+
+        Raises ReservationPending where the grace time is not over,
+        UnpopulatedRecord where the record holds what somebody may miss, and
+        StaleEntry where an image may stand behind it.
         """
         if record is not None:
-            if record.volume_map:
-                raise unpopulated(group_uuid, record)
-            if self._being_made(group_uuid, record):
-                raise _pending(request_name, group_uuid)
+            if classify_record(request_name, record) is not EntryState.UNPOPULATED:
+                raise self._records.unpopulated(uuid, record)
+            if self._records.is_taken(uuid, record):
+                record = None
+            elif self._is_young(uuid, record):
+                raise self._pending(request_name, uuid)
+        self._require_nothing_behind(request_name, uuid, name_prefix)
         if dry_run:
             return True
-        if record is not None and not self._records.remove_unpopulated_group(group_uuid):
+        if record is None:
+            return self._remove_dangling(request_name, uuid)
+        if seen_version is None:
+            removed = self._records.remove_empty_record(uuid, settle=self._grace.settle)
+        else:
+            removed = self._records.remove_unchanged(uuid, seen_version)
+        if not removed and self._records.read_record(uuid) is None:
+            return self._remove_dangling(request_name, uuid)
+        if not removed:
             return False
-        return self._records.remove_entry(request_name, group_uuid)
+        return self._records.remove_entry(request_name, uuid)
 
-    def _being_made(self, group_uuid: str, record: GroupRecord) -> bool:
-        modified_ns = self._records.modified_ns(group_uuid, record)
-        if modified_ns is None:
+    def seen_still(self, uuids: Iterable[str]) -> dict[str, int]:
+        """The versions of those records that are old and empty, once the settle time is over."""
+        versions = {}
+        for uuid in uuids:
+            with suppress(UnreadableContent):
+                state = self._records.read_state(uuid)
+                if state is not None and self._is_old_and_empty(state):
+                    versions[uuid] = state.version
+        if versions:
+            self._grace.settle()
+        return versions
+
+    def _is_old_and_empty(self, state: ObjectState) -> bool:
+        record = self._records.schema.parse(state.entries)
+        if record.populated or record.in_use:
             return False
-        return self._clock().nanoseconds - modified_ns < self._grace_ns
+        return self._grace.is_over(newest_ns(state.modified_ns, record.creation_time))
 
+    def _remove_dangling(self, request_name: str, uuid: str) -> bool:
+        """Take the UUID, remove the entry, give the UUID up.
 
-def _pending(request_name: str, group_uuid: str) -> ReservationPending:
-    return ReservationPending(
-        f"the group that {layout.shortened(request_name)} points at has no request name yet",
-        object_name=layout.group_object(group_uuid),
-        hint="Its driver may still be making it: try again. After the grace time it is removed",
-    )
+        A caller may choose a UUID that was used before.  Were its record made
+        after we looked, the entry that we remove by its value would be a new
+        one.  So we make an empty record first, under a lease of our own.  Who
+        finds both takes over: it replaces the lease, which refuses our removal
+        of the entry, and changes the record, which refuses that of the record.
+        """
+        earlier = [other.key for other in self._records.cleanups_of(uuid)]
+        lease = self._put_lease(uuid, earlier)
+        version = self._take(uuid, taken_before=bool(earlier))
+        removed = version is not None and self._records.remove_entry(
+            request_name, uuid, LeaseCondition(lease.key)
+        )
+        if version is not None and self._is_ours(uuid, lease):
+            self._records.remove_unchanged(uuid, version)
+        self._records.remove_leases([lease.key])
+        return removed
+
+    def _is_ours(self, uuid: str, lease: Lease) -> bool:
+        """Whether nobody took over: our lease stands, or recover ended it for its age alone."""
+        return self._records.lease_stands(lease) or not self._records.cleanups_of(uuid)
+
+    def _put_lease(self, uuid: str, earlier: list[str]) -> Lease:
+        """A lease of ours, in the place of those of others."""
+        lease = Lease(
+            (self._new_uuid(), uuid), since=self._grace.clock(), revoked=True, cleanup=True
+        )
+        self._records.put_lease(lease, ended_keys=earlier)
+        return lease
+
+    def _take(self, uuid: str, *, taken_before: bool) -> int | None:
+        """The version of the empty record that is ours now; None: it is another's."""
+        if not self._records.create_record(uuid, {}):
+            state = self._records.read_state(uuid)
+            if not taken_before or state is None or state.entries:
+                return None
+            if not self._records.touch_unchanged(uuid, state.version):
+                return None
+        state = self._records.read_state(uuid)
+        return None if state is None or state.entries else state.version
+
+    def _is_young(self, uuid: str, record: R) -> bool:
+        modified_ns = self._records.modified_ns(uuid, record)
+        return modified_ns is not None and not self._grace.is_over(modified_ns)
+
+    def _require_nothing_behind(self, request_name: str, uuid: str, name_prefix: str) -> None:
+        schema = self._records.schema
+        if schema is GROUPS:
+            return
+        image_name = schema.make_image_name(name_prefix, uuid)
+        if self._stands_behind is None or self._stands_behind(uuid, image_name):
+            behind = "may stand" if self._stands_behind is None else "stands"
+            raise StaleEntry(
+                f"the record {uuid} that {shortened(request_name)} points at is gone or"
+                f" incomplete, and a {schema.noun} {behind} behind it",
+                object_name=schema.record_object(uuid),
+            )
+
+    def _pending(self, request_name: str, uuid: str) -> ReservationPending:
+        schema = self._records.schema
+        return ReservationPending(
+            f"the {schema.noun} that {shortened(request_name)} points at has no request name yet",
+            object_name=schema.record_object(uuid),
+            hint="Its driver may still be making it: try again. After the grace time it is removed",
+        )

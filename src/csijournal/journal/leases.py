@@ -18,13 +18,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from csijournal.errors import InvalidInput, OutcomeUnknown, StoreError
-from csijournal.journal.steps import NO_LEASE, Records, Under
-from csijournal.wire.layout import Lease, require_uuid
+from csijournal.journal.steps import NO_LEASE, LeaseCondition, Records
+from csijournal.wire.leases import Lease
 from csijournal.wire.timestamps import Timestamp
+from csijournal.wire.uuids import require_uuid
 
-_TRIES = 3
+_ATTEMPTS_MAX = 3
+"""How many leases are tried where the store does not answer: each costs its whole timeout."""
 
 
 @dataclass(eq=False, slots=True)
@@ -35,6 +38,7 @@ class _Held:
     unused: list[str]
     in_use: set[str] = field(default_factory=set)
     uncertain: bool = False
+    chosen: bool = False
     gone: bool = False
 
     @property
@@ -43,11 +47,11 @@ class _Held:
         return not self.unused and not self.in_use and not self.uncertain
 
 
-class Lent:
+class LeasedUUID:
     """One UUID on loan, and the lease that covers it."""
 
-    def __init__(self, group_uuid: str, leases: Leases, held: _Held) -> None:
-        self.group_uuid = group_uuid
+    def __init__(self, uuid: str, leases: Leases, held: _Held) -> None:
+        self.uuid = uuid
         self._leases = leases
         self._held = held
         self.unused = False
@@ -68,31 +72,31 @@ class Lent:
         """Its record is certainly gone again, whatever is raised now."""
         self.certain = True
 
-    def under(self) -> Under:
-        """What the entry is to be written under."""
-        return self._leases.under(self._held)
+    def condition(self) -> LeaseCondition:
+        """The condition that the entry is to be written on."""
+        return self._leases.condition(self._held)
 
-    def entered(self, under: Under) -> None:
-        """The entry was written under `under`."""
-        self._held.gone |= under.gives_back
+    def entered(self, condition: LeaseCondition) -> None:
+        """The entry was written on `condition`."""
+        self._held.gone |= condition.release
 
     def refused(self) -> None:
         """The entry was refused: stop using the lease if that was for want of it."""
         self._leases.confirm(self._held)
 
 
-class Bare(Lent):
+class UnleasedUUID(LeasedUUID):
     """One UUID without a lease."""
 
-    def __init__(self, group_uuid: str) -> None:
-        self.group_uuid = group_uuid
+    def __init__(self, uuid: str) -> None:
+        self.uuid = uuid
         self.unused = False
         self.certain = False
 
-    def under(self) -> Under:
+    def condition(self) -> LeaseCondition:
         return NO_LEASE
 
-    def entered(self, under: Under) -> None:
+    def entered(self, condition: LeaseCondition) -> None:
         pass
 
     def refused(self) -> None:
@@ -108,7 +112,7 @@ class Leases:
 
     def __init__(
         self,
-        records: Records,
+        records: Records[Any],
         *,
         size: int,
         renew_ns: int,
@@ -128,30 +132,30 @@ class Leases:
         self._acquisitions_failed = 0
 
     @contextmanager
-    def lend(self) -> Iterator[Lent]:
-        """Lend a UUID that no one ever used.
+    def acquire(self, chosen: str = "") -> Iterator[LeasedUUID]:
+        """A UUID that no one ever used, or the one that the caller chose.
 
         Leaving the block by an exception means that its fate is not certain,
         unless the UUID was told so before.
         """
         if self._size == 0:
-            yield Bare(self._new_uuid())
+            yield UnleasedUUID(chosen or self._new_uuid())
             return
-        held, group_uuid = self._take()
-        lent = Lent(group_uuid, self, held)
+        held, uuid = self._acquire(chosen) if chosen else self._take()
+        leased = LeasedUUID(uuid, self, held)
         try:
-            yield lent
+            yield leased
         except BaseException:
-            held.uncertain |= not lent.certain
+            held.uncertain |= not leased.certain
             raise
         finally:
-            self._return(lent, held)
+            self._return(leased, held)
 
-    def under(self, held: _Held) -> Under:
+    def condition(self, held: _Held) -> LeaseCondition:
         """The lease, given back with the entry if only the asking UUID hangs on it."""
         with self._lock:
             last = not held.unused and len(held.in_use) == 1 and not held.uncertain
-            return Under(held.lease.key, gives_back=last)
+            return LeaseCondition(held.lease.key, release=last)
 
     def confirm(self, held: _Held) -> None:
         """Stop using the lease if it was revoked."""
@@ -172,11 +176,11 @@ class Leases:
                 self._records.remove_leases(keys)
             self._forget(ended)
 
-    def _return(self, lent: Lent, held: _Held) -> None:
+    def _return(self, leased: LeasedUUID, held: _Held) -> None:
         with self._lock:
-            held.in_use.discard(lent.group_uuid)
-            if lent.unused and not held.gone:
-                held.unused.insert(0, lent.group_uuid)
+            held.in_use.discard(leased.uuid)
+            if leased.unused and not (held.gone or held.chosen):
+                held.unused.insert(0, leased.uuid)
 
     def _take(self) -> tuple[_Held, str]:
         """A UUID of a lease that stands, or else of a new one, which one thread gets for all.
@@ -198,9 +202,9 @@ class Leases:
         with self._lock:
             for held in self._held:
                 if self._usable(held):
-                    group_uuid = held.unused.pop(0)
-                    held.in_use.add(group_uuid)
-                    return held, group_uuid
+                    uuid = held.unused.pop(0)
+                    held.in_use.add(uuid)
+                    return held, uuid
         return None
 
     def _usable(self, held: _Held) -> bool:
@@ -209,35 +213,41 @@ class Leases:
             held.unused.clear()
         return bool(held.unused)
 
-    def _acquire(self) -> tuple[_Held, str]:
+    def _acquire(self, chosen: str = "") -> tuple[_Held, str]:
         """Write a new lease, and with the same operation take back those that are over."""
         with self._lock:
             ended = self._ended()
         try:
-            lease = self._put_new(_keys_to_remove(ended))
+            lease = self._put_new(_keys_to_remove(ended), chosen)
         except BaseException:
             self._acquisitions_failed += 1
             raise
         self._forget(ended)
-        first, *others = lease.group_uuids
-        held = _Held(lease, others, in_use={first})
+        if chosen:
+            held = _Held(lease, [], in_use={chosen}, chosen=True)
+        else:
+            held = _Held(lease, list(lease.uuids[1:]), in_use={lease.uuids[0]})
         with self._lock:
             self._held.append(held)
-        return held, first
+        return held, chosen or lease.uuids[0]
 
-    def _put_new(self, ended_keys: list[str]) -> Lease:
-        """A lease that certainly stands.
+    def _put_new(self, ended_keys: list[str], chosen: str) -> Lease:
+        """A lease that certainly stands, for UUIDs of ours or for the one that was chosen.
+
+        Its id is always a UUID of ours, since a chosen one may come again and
+        no lease id is used twice.
 
         One whose write got no answer is left to recover, and another is tried:
         sent again, it could come back after it was revoked and looked through.
         """
-        for tries_left in reversed(range(_TRIES)):
-            uuids = tuple(require_uuid(self._new_uuid()) for _ in range(self._size))
-            lease = Lease(uuids, since=self._clock())
+        for attempts_left in reversed(range(_ATTEMPTS_MAX)):
+            size = 1 if chosen else self._size
+            ours = tuple(require_uuid(self._new_uuid()) for _ in range(size))
+            lease = Lease((*ours, chosen) if chosen else ours, since=self._clock())
             try:
                 self._records.put_lease(lease, ended_keys=ended_keys)
             except OutcomeUnknown:
-                if not tries_left:
+                if not attempts_left:
                     raise
             else:
                 break

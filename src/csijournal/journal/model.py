@@ -1,11 +1,15 @@
-"""What the journal answers with."""
+"""What the journals answer with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
+from csijournal.wire.entries import Target
 from csijournal.wire.timestamps import Timestamp
+
+ReservationT = TypeVar("ReservationT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,21 +18,21 @@ class Reservation:
 
     `volume_map` maps each member's key to its value: volume handle to snapshot
     handle, or whatever the driver stores.  `creation_time` is None where the
-    group object has none that can be read.
+    record has none that can be read.
     """
 
     request_name: str
     group_uuid: str
     group_name: str
     creation_time: Timestamp | None
-    volume_map: Mapping[str, str] = field(default_factory=dict)
+    volume_map: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
-class EnsureResult:
+class EnsureResult(Generic[ReservationT]):
     """A reservation, and whether this call made it."""
 
-    reservation: Reservation
+    reservation: ReservationT
     created: bool
 
 
@@ -36,10 +40,16 @@ class EnsureResult:
 class Entry:
     """One line of a directory: a request name and the UUID that it points at.
 
-    `group_uuid` is None where the entry holds no UUID; `value` has what it
-    holds instead.
+    `uuid` is None where the entry holds anything else; `value` has what it
+    holds, and `target` what that leads to.
     """
 
     request_name: str
-    group_uuid: str | None
+    uuid: str | None
     value: str
+    target: Target | None = field(default=None, compare=False)
+
+    @property
+    def group_uuid(self) -> str | None:
+        """The same UUID, of a group."""
+        return self.uuid

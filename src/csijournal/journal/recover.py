@@ -1,70 +1,71 @@
 """Finishing or rolling back what clients left when they died.
 
     1. each lease that is old: revoke it, if it stands unchanged
-    2. each UUID of a revoked lease: remove its group object, if no entry points at it
+    2. each UUID of a revoked lease: remove its record, if no entry points at it
     3. a lease that was revoked long ago, and looked at again: remove it
-    4. each entry without a populated group object: collect it, as check does
+    4. each stale entry: clean it up, as check does
 
 Once a lease is revoked no entry can be written under it, so what step 2 finds
 without an entry stays without one.  An owner that was only slow finds its entry
-refused, removes its group object and takes a new lease.  Should it create that
-object after step 2 and die before it can remove it, the revoked lease still
-lists it for the next recover: that is what step 3 waits for.
+refused, removes its record and takes a new lease.  Should it create that record
+after step 2 and die before it can remove it, the revoked lease still lists it
+for the next recover: that is what step 3 waits for.
 
 Age only decides where to look; no step is safe because of a clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Generic
 
-from csijournal.errors import InvalidInput, JournalDamaged, ReservationPending
-from csijournal.journal.cleanup import Collector
+from csijournal.errors import InvalidInput, JournalDamaged, ReservationPending, UnreadableContent
+from csijournal.journal.cleanup import Cleanup
+from csijournal.journal.grace import Grace
 from csijournal.journal.model import Entry
+from csijournal.journal.state import EntryState, classify
 from csijournal.journal.steps import Records
-from csijournal.wire import layout
-from csijournal.wire.layout import GroupRecord, Lease
-from csijournal.wire.timestamps import Timestamp
+from csijournal.wire.entries import RecordHere, UnreadableTarget
+from csijournal.wire.leases import Lease
+from csijournal.wire.schema import R
 
 
 @dataclass(slots=True)
 class Recovery:
     """What recover did; with `dry_run`, what it would have done.
 
-    `pending` counts entries whose groups may still be in the making, and
-    `damaged` entries and groups that contradict themselves or each other; both
-    were left alone.
+    `pending` counts entries whose records may still be being made, and
+    `damaged` entries and records that contradict themselves or each other, or
+    cannot be read; both were left alone.
     """
 
     leases_revoked: list[str] = field(default_factory=list)
     leases_removed: list[str] = field(default_factory=list)
-    groups_removed: list[str] = field(default_factory=list)
+    records_removed: list[str] = field(default_factory=list)
     entries_removed: list[str] = field(default_factory=list)
     pending: int = 0
     damaged: int = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to recover, and nothing that had to be left alone."""
+        return self == Recovery()
 
-class Recoverer:
+
+class Recoverer(Generic[R]):
     """One run of recover over one directory.
 
-    `older_than_ns` is the age from which a lease counts as left behind.
+    `older_than` says from which age a lease counts as left behind.
     """
 
     def __init__(
-        self,
-        records: Records,
-        collector: Collector,
-        *,
-        older_than_ns: int,
-        dry_run: bool,
-        clock: Callable[[], Timestamp],
+        self, records: Records[R], cleanup: Cleanup[R], *, older_than: Grace, dry_run: bool
     ) -> None:
         self._records = records
-        self._collector = collector
-        self._older_than_ns = older_than_ns
+        self._cleanup = cleanup
+        self._older_than = older_than
         self._dry_run = dry_run
-        self._clock = clock
         self._done = Recovery()
 
     def run(self) -> Recovery:
@@ -78,15 +79,15 @@ class Recoverer:
                 self._examine_again(lease)
             elif self._is_old(lease):
                 self._revoke(lease)
-        for entry, record in self._entries_without_group():
-            self._collect(entry, record)
+        for page in self._records.entry_pages():
+            self._clean_up(list(self._stale(page)))
         return self._done
 
     def _is_old(self, lease: Lease) -> bool:
-        return self._clock().nanoseconds - lease.since.nanoseconds >= self._older_than_ns
+        return self._older_than.is_over(lease.since.nanoseconds)
 
     def _revoke(self, lease: Lease) -> None:
-        if self._dry_run or self._records.revoke_lease(lease, self._clock()):
+        if self._dry_run or self._records.revoke_lease(lease, self._older_than.clock()):
             self._done.leases_revoked.append(lease.lease_id)
             self._remove_stranded(lease)
 
@@ -98,47 +99,78 @@ class Recoverer:
             self._done.leases_removed.append(lease.lease_id)
 
     def _remove_stranded(self, lease: Lease) -> None:
-        for group_uuid, record in self._records.read_groups(lease.group_uuids):
-            if record is not None and self._is_stranded(group_uuid, record):
-                self._remove_group(group_uuid, record.request_name or "")
+        for uuid, record in self._records.read_records(lease.uuids):
+            if record is not None and self._is_stranded(uuid, record):
+                self._remove_record(uuid)
 
-    def _remove_group(self, group_uuid: str, request_name: str) -> None:
-        """Remove it, if its name is one that reserve writes and a guard can tell."""
+    def _remove_record(self, uuid: str) -> None:
+        """Remove it as it is now, if it still is stranded: attached meanwhile, it has changed."""
         try:
-            layout.require_request_name(request_name)
-        except InvalidInput:
+            state = self._records.read_state(uuid)
+        except UnreadableContent:
             self._done.damaged += 1
             return
-        if self._dry_run or self._records.remove_group(group_uuid, request_name):
-            self._done.groups_removed.append(group_uuid)
-
-    def _is_stranded(self, group_uuid: str, record: GroupRecord) -> bool:
-        """Whether it is a group as reserve makes it, and its name points elsewhere.
-
-        One with members is in somebody's use.
-        """
-        if not record.populated or record.volume_map:
-            return False
-        return not self._records.points_at(record.request_name or "", group_uuid)
-
-    def _entries_without_group(self) -> Iterator[tuple[Entry, GroupRecord | None]]:
-        for page in self._records.entry_pages():
-            pointing = [entry for entry in page if entry.group_uuid]
-            self._done.damaged += len(page) - len(pointing)
-            groups = self._records.read_groups(entry.group_uuid or "" for entry in pointing)
-            for entry, (_, record) in zip(pointing, groups, strict=True):
-                if record is None or not record.populated:
-                    yield entry, record
-                elif record.request_name != entry.request_name:
-                    self._done.damaged += 1
-
-    def _collect(self, entry: Entry, record: GroupRecord | None) -> None:
-        try:
-            if self._collector.collect(
-                entry.request_name, entry.group_uuid or "", record, dry_run=self._dry_run
-            ):
-                self._done.entries_removed.append(entry.request_name)
-        except ReservationPending:
-            self._done.pending += 1
-        except (JournalDamaged, InvalidInput):
+        record = None if state is None else self._records.schema.parse(state.entries)
+        if state is None or record is None or not self._is_stranded(uuid, record):
+            return
+        if record.request_name is not None and not self._is_reserved_name(record.request_name):
             self._done.damaged += 1
+            return
+        if self._dry_run or self._records.remove_unchanged(uuid, state.version):
+            self._done.records_removed.append(uuid)
+
+    def _is_reserved_name(self, request_name: str) -> bool:
+        """Whether reserve may have written it, whatever the lease says."""
+        try:
+            self._records.schema.require_request_name(request_name)
+        except InvalidInput:
+            return False
+        return True
+
+    def _is_stranded(self, uuid: str, record: R) -> bool:
+        """Whether it is a record as reserve makes it, and its name points elsewhere.
+
+        One with members or an image is in somebody's use.  An empty one is what
+        a cleanup made that died: reserve makes none, and no lease lists a peer's.
+        """
+        if record.in_use:
+            return False
+        if record.request_name is None:
+            return True
+        return not self._records.entry_matches(record.request_name, uuid)
+
+    def _stale(self, page: list[Entry]) -> Iterator[tuple[Entry, R | None]]:
+        """Those of the entries that cleanup has to look at."""
+        self._done.damaged += sum(isinstance(entry.target, UnreadableTarget) for entry in page)
+        here = [(entry, entry.target) for entry in page if isinstance(entry.target, RecordHere)]
+        records = self._records.read_records(target.uuid for _, target in here)
+        for (entry, target), (_, record) in zip(here, records, strict=True):
+            state = classify(entry.request_name, target, record)
+            if state.is_stale or state is EntryState.NAMELESS:
+                yield entry, record
+            elif state is not EntryState.COMPLETE:
+                self._done.damaged += 1
+
+    def _clean_up(self, stale: list[tuple[Entry, R | None]]) -> None:
+        """Clean up each; what has to stand still for the settle time does so all at once."""
+        seen = (
+            {}
+            if self._dry_run
+            else self._cleanup.seen_still(
+                entry.uuid or "" for entry, record in stale if record is not None
+            )
+        )
+        for entry, record in stale:
+            try:
+                if self._cleanup.clean_up(
+                    entry.request_name,
+                    entry.uuid or "",
+                    record,
+                    dry_run=self._dry_run,
+                    seen_version=seen.get(entry.uuid or ""),
+                ):
+                    self._done.entries_removed.append(entry.request_name)
+            except ReservationPending:
+                self._done.pending += 1
+            except (JournalDamaged, InvalidInput, UnreadableContent):
+                self._done.damaged += 1

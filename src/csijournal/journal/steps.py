@@ -2,96 +2,123 @@
 
 A step that changes something either did so when it returns True, or found its
 guard failed and returns False, or raises StoreError.  What a step means and
-when it may be taken is the business of `journal` and `recover`.
+when it may be taken is the business of `reservations` and `recover`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Generic
 
 from csijournal.errors import (
     CorruptEntry,
     GuardFailed,
     InvalidObjectName,
+    RecordNotFound,
+    SplitReservation,
     StoreError,
-    UnpopulatedGroup,
+    UnpopulatedRecord,
 )
+from csijournal.journal.grace import newest_ns
 from csijournal.journal.model import Entry
 from csijournal.journal.outcomes import write_and_resolve
+from csijournal.journal.state import EntryState, classify_record
 from csijournal.store.contract import (
+    Guard,
     KeyAbsent,
     KeyEquals,
     KeyPresent,
     ObjectAbsent,
+    ObjectState,
     Store,
+    Unchanged,
     Write,
 )
-from csijournal.wire import layout
-from csijournal.wire.layout import REQUEST_NAME_KEY, GroupRecord, Lease
+from csijournal.wire.entries import RecordHere, RecordInPool
+from csijournal.wire.leases import CLEANUP_PREFIX, LEASE_PREFIX, Lease, parse_lease
+from csijournal.wire.records import AnyRecord, GroupRecord
+from csijournal.wire.schema import JournalSchema, R
+from csijournal.wire.text import decode, encode, shortened
 from csijournal.wire.timestamps import Timestamp
 
 
 @dataclass(frozen=True, slots=True)
-class Under:
+class LeaseCondition:
     """The lease that an entry is written under: none, or the one at `lease_key`.
 
-    With `gives_back`, writing the entry removes the lease in the same operation.
+    With `release`, writing the entry removes the lease in the same operation.
     """
 
     lease_key: str = ""
-    gives_back: bool = False
+    release: bool = False
 
 
-NO_LEASE = Under()
+NO_LEASE = LeaseCondition()
 
 
-class Records:
-    """Entries and group objects of one instance's journal in one store.
+class Records(Generic[R]):
+    """Entries and records of one instance's journal in one store.
 
-    One whose directory was `found` in the place counts whatever its id.
+    Without `validate` the instance id counts whatever it is: its directory was
+    found in the store.
     """
 
-    def __init__(self, store: Store, instance_id: str, *, found: bool = False) -> None:
+    def __init__(
+        self, store: Store, schema: JournalSchema[R], instance_id: str, *, validate: bool = True
+    ) -> None:
         self.store = store
+        self.schema = schema
         self.directory = (
-            layout.DIRECTORY_PREFIX + instance_id if found else layout.directory_object(instance_id)
+            schema.directory_object(instance_id)
+            if validate
+            else schema.directory_prefix + instance_id
         )
 
     # Entries
 
     def read_entry(self, request_name: str) -> str | None:
-        """The UUID that the entry holds; None for no entry.  Raises CorruptEntry."""
-        key = layout.entry_key(request_name)
-        value = self._directory_value(key)
-        if value is None:
+        """The UUID that the entry holds; None for no entry.
+
+        Raises CorruptEntry, and SplitReservation where it leads to another pool.
+        """
+        entry = self.look_up(request_name)
+        if entry is None:
             return None
-        group_uuid = layout.parse_entry(value)
-        if group_uuid is None:
-            raise CorruptEntry(
-                f"the entry of {layout.shortened(request_name)} holds"
-                f" {layout.shortened(layout.decode(value))}, which is no group UUID",
+        if entry.uuid is not None:
+            return entry.uuid
+        if isinstance(entry.target, RecordInPool):
+            raise SplitReservation(
+                f"the entry of {shortened(request_name)} points at"
+                f" {entry.target.uuid} in the pool with the id {entry.target.pool_id}",
                 object_name=self.directory,
-                key=key,
+                key=self.schema.entry_key(request_name),
             )
-        return group_uuid
+        raise CorruptEntry(
+            f"the entry of {shortened(request_name)} holds {shortened(entry.value)},"
+            f" which is not a {self.schema.noun} UUID",
+            object_name=self.directory,
+            key=self.schema.entry_key(request_name),
+        )
 
     def look_up(self, request_name: str) -> Entry | None:
         """The entry as it stands, UUID or not; None for no entry."""
-        key = layout.entry_key(request_name)
+        key = self.schema.entry_key(request_name)
         value = self._directory_value(key)
         return None if value is None else self.as_entry(key, value)
 
-    def points_at(self, request_name: str, group_uuid: str) -> bool:
+    def entry_matches(self, request_name: str, uuid: str) -> bool:
         """Whether the entry holds this UUID."""
-        value = self._directory_value(layout.entry_key(request_name))
-        return value == layout.encode(group_uuid)
+        value = self._directory_value(self.schema.entry_key(request_name))
+        return value == encode(uuid)
 
-    def is_right(self, request_name: str) -> bool:
-        """Whether the entry points at a group that says it is this request name's."""
+    def is_consistent(self, request_name: str) -> bool:
+        """Whether the entry points at a record that says it is this request name's."""
         entry = self.look_up(request_name)
-        record = self.read_group(entry.group_uuid) if entry and entry.group_uuid else None
-        return record is not None and record.request_name == request_name
+        if entry is None or entry.uuid is None:
+            return False
+        state = classify_record(request_name, self.read_record(entry.uuid))
+        return state is EntryState.COMPLETE
 
     def directory_pages(self, prefix: str = "") -> Iterator[dict[str, bytes]]:
         """All keys of the directory that start with `prefix`, in order."""
@@ -102,42 +129,46 @@ class Records:
 
     def entry_pages(self, prefix: str = "") -> Iterator[list[Entry]]:
         """All entries whose request names start with `prefix`, by request name."""
-        for page in self.directory_pages(layout.ENTRY_PREFIX + prefix):
+        for page in self.directory_pages(self.schema.entry_prefix + prefix):
             yield [entry for item in page.items() if (entry := self.as_entry(*item))]
 
-    @staticmethod
-    def as_entry(key: str, value: bytes) -> Entry | None:
+    def as_entry(self, key: str, value: bytes) -> Entry | None:
         """A directory key as an entry; None where it is none."""
-        request_name = layout.request_name_of_entry(key)
+        request_name = self.schema.request_name_of_entry(key)
         if request_name is None:
             return None
-        return Entry(request_name, layout.parse_entry(value), layout.decode(value))
+        target = self.schema.parse_target(request_name, value)
+        uuid = target.uuid if isinstance(target, RecordHere) else None
+        return Entry(request_name, uuid, decode(value), target)
 
-    def put_entry(self, request_name: str, group_uuid: str, under: Under = NO_LEASE) -> bool:
-        """Point `request_name` at the group, if it points nowhere and the lease stands."""
-        key, value = layout.entry_key(request_name), layout.encode(group_uuid)
-        lease = (KeyPresent(under.lease_key),) if under.lease_key else ()
+    def put_entry(self, request_name: str, uuid: str, condition: LeaseCondition = NO_LEASE) -> bool:
+        """Point `request_name` at the record, if it points nowhere and the lease stands."""
+        key, value = self.schema.entry_key(request_name), encode(uuid)
+        lease = (KeyPresent(condition.lease_key),) if condition.lease_key else ()
         write = Write(
             self.directory,
             guards=(KeyAbsent(key), *lease),
             puts={key: value},
-            deletions=(under.lease_key,) if under.gives_back else (),
+            deletions=(condition.lease_key,) if condition.release else (),
         )
         return self._write(write, lambda: self._directory_value(key) == value)
 
-    def remove_entry(self, request_name: str, group_uuid: str) -> bool:
-        """Remove the entry, if it holds this UUID."""
-        key, value = layout.entry_key(request_name), layout.encode(group_uuid)
-        write = Write(self.directory, guards=(KeyEquals(key, value),), deletions=(key,))
+    def remove_entry(
+        self, request_name: str, uuid: str, condition: LeaseCondition = NO_LEASE
+    ) -> bool:
+        """Remove the entry, if it holds this UUID and the lease stands."""
+        key, value = self.schema.entry_key(request_name), encode(uuid)
+        lease = (KeyPresent(condition.lease_key),) if condition.lease_key else ()
+        write = Write(self.directory, guards=(KeyEquals(key, value), *lease), deletions=(key,))
         return self._write(write, lambda: self._directory_value(key) != value)
 
     # Leases
 
-    def leases(self) -> Iterator[Lease]:
-        """All leases that we understand, revoked ones too."""
-        for page in self.directory_pages(layout.LEASE_PREFIX):
+    def leases(self, prefix: str = LEASE_PREFIX) -> Iterator[Lease]:
+        """All leases that we understand, revoked ones and those of cleanups too."""
+        for page in self.directory_pages(prefix):
             for key, value in page.items():
-                lease = layout.parse_lease(key, value)
+                lease = parse_lease(key, value)
                 if lease is not None:
                     yield lease
 
@@ -166,13 +197,23 @@ class Records:
         """Remove leases that nothing hangs on; no guard, since no key is used twice."""
         self.store.write(Write(self.directory, deletions=keys))
 
+    def cleanups_of(self, uuid: str) -> list[Lease]:
+        """The leases of cleanups that have taken this UUID."""
+        return [lease for lease in self.leases(CLEANUP_PREFIX) if lease.uuids[-1] == uuid]
+
+    def is_taken(self, uuid: str, record: AnyRecord) -> bool:
+        """Whether the record is one that a cleanup has made for a moment, or had made."""
+        if record.populated or record.in_use:
+            return False
+        return bool(self.cleanups_of(uuid)) or self.read_record(uuid) is None
+
     def lease_stands(self, lease: Lease) -> bool:
         """Whether nobody revoked the lease."""
         return self._directory_value(lease.key) is not None
 
     def revocation(self, lease: Lease, now: Timestamp) -> Write:
         """The write that puts a revoked lease in the place of `lease`, if that stands."""
-        revoked = Lease(lease.group_uuids, since=now, revoked=True)
+        revoked = Lease(lease.uuids, since=now, revoked=True)
         return Write(
             self.directory,
             guards=(KeyEquals(lease.key, lease.value),),
@@ -186,61 +227,122 @@ class Records:
             self.revocation(lease, now), lambda: self._directory_value(lease.key) is None
         )
 
-    # Group objects
+    # Records
 
-    def read_group(self, group_uuid: str) -> GroupRecord | None:
-        """What the group object says; None for no object."""
-        entries = self.store.read_object(layout.group_object(group_uuid), sentinel=REQUEST_NAME_KEY)
-        return None if entries is None else layout.parse_group(entries)
-
-    def read_groups(self, group_uuids: Iterable[str]) -> Iterator[tuple[str, GroupRecord | None]]:
-        """`read_group` of many groups, in the order given."""
-        names = map(layout.group_object, group_uuids)
-        for name, entries in self.store.read_objects(names, sentinel=REQUEST_NAME_KEY):
-            record = None if entries is None else layout.parse_group(entries)
-            yield layout.uuid_of_group_object(name) or "", record
-
-    def create_group(self, group_uuid: str, attributes: dict[str, bytes]) -> bool:
-        """Create the group object, whole, if there is none of this UUID."""
-        group_object = layout.group_object(group_uuid)
-        write = Write(group_object, guards=(ObjectAbsent(),), puts=attributes)
-        return self._write(
-            write, lambda: self.store.read_keys(group_object, attributes) == attributes
+    def read_record(self, uuid: str) -> R | None:
+        """What the record says; None for no record."""
+        entries = self.store.read_object(
+            self.schema.record_object(uuid), sentinel=self.schema.name_key
         )
+        return None if entries is None else self.schema.parse(entries)
 
-    def remove_group(self, group_uuid: str, request_name: str) -> bool:
-        """Remove the group object, if it is this request name's."""
-        return self._remove_object(
-            group_uuid, KeyEquals(REQUEST_NAME_KEY, layout.encode(request_name))
+    def read_records(self, uuids: Iterable[str]) -> Iterator[tuple[str, R | None]]:
+        """`read_record` of many records, in the order given."""
+        names = map(self.schema.record_object, uuids)
+        for name, entries in self.store.read_objects(names, sentinel=self.schema.name_key):
+            record = None if entries is None else self.schema.parse(entries)
+            yield self.schema.uuid_of_record(name) or "", record
+
+    def read_state(self, uuid: str) -> ObjectState | None:
+        """The record's object with its version; None for no record.  Raises UnreadableContent."""
+        return self.store.read_state(self.schema.record_object(uuid))
+
+    def create_record(self, uuid: str, attributes: Mapping[str, bytes]) -> bool:
+        """Create the record, whole, if there is none of this UUID."""
+        record_object = self.schema.record_object(uuid)
+        write = Write(record_object, guards=(ObjectAbsent(),), puts=attributes)
+        return self._write(write, lambda: self.store.read_object(record_object) == attributes)
+
+    def confirm_record(self, uuid: str, request_name: str) -> bool:
+        """Write the record's name once more, if it is this request name's.
+
+        Nothing changes but the version, so that whoever saw the record before
+        cannot remove it unchanged.
+        """
+        name_key, name = self.schema.name_key, encode(request_name)
+        return self._put(uuid, {name_key: name}, KeyEquals(name_key, name))
+
+    def remove_record(self, uuid: str, request_name: str) -> bool:
+        """Remove the record, if it is this request name's."""
+        return self._remove(uuid, KeyEquals(self.schema.name_key, encode(request_name)))
+
+    def remove_empty_record(self, uuid: str, *, settle: Callable[[], None] = lambda: None) -> bool:
+        """Remove the record, if it has no name and nothing that anybody may miss; gone is fine.
+
+        `settle` waits between the look and the removal.
+        """
+        state = self.read_state(uuid)
+        if state is None:
+            return True
+        record = self.schema.parse(state.entries)
+        if record.populated or record.in_use:
+            return False
+        settle()
+        return self.remove_unchanged(uuid, state.version)
+
+    def remove_unchanged(self, uuid: str, version: int) -> bool:
+        """Remove the record, if nothing wrote to it since it had this version."""
+        return self._remove(uuid, Unchanged(version))
+
+    def touch_unchanged(self, uuid: str, version: int) -> bool:
+        """Give the record a new version, if it has this one and no request name.
+
+        Where no answer comes it counts as not done: nothing can tell later.
+        """
+        write = Write(
+            self.schema.record_object(uuid),
+            guards=(Unchanged(version),),
+            deletions=(self.schema.name_key,),
         )
+        return self._write(write, lambda: False)
 
-    def remove_unpopulated_group(self, group_uuid: str) -> bool:
-        """Remove the group object, if it has no request name; one that is gone is fine."""
-        return self._remove_object(group_uuid, KeyAbsent(REQUEST_NAME_KEY))
+    def put_keys(self, uuid: str, puts: Mapping[str, bytes], *, request_name: str = "") -> bool:
+        """Put all keys, if the record is there and populated, or this request name's if given."""
+        name_key = self.schema.name_key
+        guard = KeyEquals(name_key, encode(request_name)) if request_name else KeyPresent(name_key)
+        return self._put(uuid, puts, guard)
 
-    def put_members(self, group_uuid: str, members: dict[str, bytes]) -> bool:
-        """Put all members, if the group is there and populated."""
-        group_object = layout.group_object(group_uuid)
-        write = Write(group_object, guards=(KeyPresent(REQUEST_NAME_KEY),), puts=members)
-        return self._write(write, lambda: self.store.read_keys(group_object, members) == members)
+    def delete_keys(self, uuid: str, keys: list[str]) -> None:
+        """Delete all these keys; a record that is gone is fine."""
+        record_object = self.schema.record_object(uuid)
+        write = Write(record_object, deletions=keys)
+        self._write(write, lambda: not self.store.read_keys(record_object, keys))
 
-    def delete_members(self, group_uuid: str, volume_ids: list[str]) -> None:
-        """Delete all these members; a group that is gone is fine."""
-        group_object = layout.group_object(group_uuid)
-        write = Write(group_object, deletions=volume_ids)
-        self._write(write, lambda: not self.store.read_keys(group_object, volume_ids))
-
-    def modified_ns(self, group_uuid: str, record: GroupRecord) -> int | None:
-        """When the group last changed, in nanoseconds since 1970.
+    def modified_ns(self, uuid: str, record: AnyRecord) -> int | None:
+        """When the record last changed, in nanoseconds since 1970.
 
         The newer of the object's own time and its creation time; None where it
         went away meanwhile.
         """
-        modified_ns = self.store.modified_ns(layout.group_object(group_uuid))
-        created = record.creation_time
-        if modified_ns is None or created is None:
-            return modified_ns
-        return max(modified_ns, created.nanoseconds)
+        modified_ns = self.store.modified_ns(self.schema.record_object(uuid))
+        return None if modified_ns is None else newest_ns(modified_ns, record.creation_time)
+
+    def unpopulated(self, uuid: str, record: AnyRecord) -> UnpopulatedRecord:
+        """The error for a record that does not say whose it is."""
+        return self.schema.unpopulated(
+            f"the {self.schema.noun} {uuid} has {record.content_in_words} and no request name",
+            object_name=self.schema.record_object(uuid),
+            key=self.schema.name_key,
+        )
+
+    def not_found(self, uuid: str) -> RecordNotFound:
+        """The error for a UUID without a record."""
+        return self.schema.not_found(
+            f"there is no {self.schema.noun} {uuid}", object_name=self.schema.record_object(uuid)
+        )
+
+    def not_found_or_unpopulated(
+        self, uuid: str, record: AnyRecord | None
+    ) -> RecordNotFound | UnpopulatedRecord:
+        """The error for a record that is gone or has no request name.
+
+        One that a cleanup has made for a moment counts as gone.
+        """
+        if record is None or self.is_taken(uuid, record):
+            return self.not_found(uuid)
+        return self.unpopulated(uuid, record)
+
+    # Underneath
 
     def _write(self, write: Write, applied: Callable[[], bool]) -> bool:
         try:
@@ -256,18 +358,18 @@ class Records:
         except InvalidObjectName:
             return None
 
-    def _remove_object(self, group_uuid: str, guard: KeyEquals | KeyAbsent) -> bool:
-        group_object = layout.group_object(group_uuid)
-        write = Write(group_object, guards=(guard,), remove_object=True)
+    def _put(self, uuid: str, puts: Mapping[str, bytes], guard: Guard) -> bool:
+        record_object = self.schema.record_object(uuid)
+        write = Write(record_object, guards=(guard,), puts=puts)
+        return self._write(write, lambda: self.store.read_keys(record_object, puts) == puts)
+
+    def _remove(self, uuid: str, guard: Guard) -> bool:
+        record_object = self.schema.record_object(uuid)
+        write = Write(record_object, guards=(guard,), remove_object=True)
         return self._write(
-            write, lambda: self.store.read_keys(group_object, [REQUEST_NAME_KEY]) is None
+            write, lambda: self.store.read_keys(record_object, [self.schema.name_key]) is None
         )
 
 
-def unpopulated(group_uuid: str, record: GroupRecord) -> UnpopulatedGroup:
-    """The error for a group object that does not say whose it is."""
-    return UnpopulatedGroup(
-        f"the group {group_uuid} has {record.members_in_words} and no request name",
-        object_name=layout.group_object(group_uuid),
-        key=REQUEST_NAME_KEY,
-    )
+GroupRecords = Records[GroupRecord]
+"""The records of the group journal."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from csijournal.errors import Conflict, GroupNotFound, InvalidRequestName, ReservationNotFound
 from csijournal.journal.model import Entry
-from csijournal.journal.steps import Records
+from csijournal.journal.steps import GroupRecords, Records
 from csijournal.repair.plan import (
     Plan,
     Repairer,
@@ -20,71 +20,70 @@ from csijournal.repair.plan import (
     still_holds,
 )
 from csijournal.store.contract import Guard, KeyAbsent, ObjectState, Unchanged, Write
-from csijournal.wire import layout
-from csijournal.wire.layout import GROUP_NAME_KEY, REQUEST_NAME_KEY
+from csijournal.wire.records import GROUP_NAME_KEY, REQUEST_NAME_KEY, parse_group
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import encode, shortened
 
 
-def plan_attach(records: Records, group_uuid: str, request_name: str = "") -> Plan | None:
+def plan_attach(records: GroupRecords, group_uuid: str, request_name: str = "") -> Plan | None:
     """Make a group and a request name each other's; None where they are already.
 
     Without `request_name`, the name that the group itself says.  The group's
     name is set right on the way.  Raises GroupNotFound, InvalidRequestName,
     and Conflict where another entry or group stands in the way.
     """
-    group_object = layout.group_object(group_uuid)
+    group_object = GROUPS.record_object(group_uuid)
     state = records.store.read_state(group_object)
     if state is None:
         raise GroupNotFound(f"there is no group {group_uuid}", object_name=group_object)
-    name = request_name or layout.parse_group(state.entries).request_name
+    name = request_name or parse_group(state.entries).request_name
     if not name:
         raise InvalidRequestName(
             f"the group {group_uuid} does not say whose it is",
             object_name=group_object,
             hint="Give the request name that it is to be attached to",
         )
-    layout.require_request_name(name)
+    GROUPS.require_request_name(name)
     steps = (
         *_name_group(records, group_uuid, state, name),
         *_enter_group(records, group_uuid, name),
     )
-    return Plan(f"attach {group_uuid} to {layout.shortened(name)}", steps) if steps else None
+    return Plan(f"attach {group_uuid} to {shortened(name)}", steps) if steps else None
 
 
-def plan_drop_entry(records: Records, request_name: str) -> Plan:
+def plan_drop_entry(records: GroupRecords, request_name: str) -> Plan:
     """Remove an entry alone, whatever it holds and whatever its name.
 
     Raises ReservationNotFound.
     """
-    key = layout.entry_key(request_name)
+    key = GROUPS.entry_key(request_name)
     entry, guard = _look_up(records, request_name)
     if entry is None:
         raise ReservationNotFound(
-            f"there is no entry {layout.shortened(request_name)}",
+            f"there is no entry {shortened(request_name)}",
             object_name=records.directory,
             key=key,
         )
-    sentence = (
-        f"remove the entry {layout.shortened(request_name)} -> {layout.shortened(entry.value)}"
-    )
-    if records.is_right(request_name):
+    sentence = f"remove the entry {shortened(request_name)} -> {shortened(entry.value)}"
+    if records.is_consistent(request_name):
         sentence += "; its group stays, with nothing that points at it"
     write = Write(records.directory, guards=(guard,), deletions=(key,))
-    return Plan(f"drop the entry {layout.shortened(request_name)}", (Step(sentence, write),))
+    return Plan(f"drop the entry {shortened(request_name)}", (Step(sentence, write),))
 
 
-def plan_drop_group(records: Records, repairer: Repairer, group_uuid: str) -> Plan:
+def plan_drop_group(records: GroupRecords, repairer: Repairer, group_uuid: str) -> Plan:
     """Remove a group object that no entry of its name points at.
 
     Raises GroupNotFound, and Conflict where an entry does.
     """
-    group_object = layout.group_object(group_uuid)
+    group_object = GROUPS.record_object(group_uuid)
     state = records.store.read_state(group_object)
     if state is None:
         raise GroupNotFound(f"there is no group {group_uuid}", object_name=group_object)
-    record = layout.parse_group(state.entries)
+    record = parse_group(state.entries)
     if not repairer.unentered(group_uuid, record):
         raise Conflict(
-            f"the request name {layout.shortened(record.request_name or '')} points at this group",
+            f"the request name {shortened(record.request_name or '')} points at this group",
             object_name=group_object,
             hint="Use undo to remove a reservation",
         )
@@ -95,58 +94,58 @@ def plan_drop_group(records: Records, repairer: Repairer, group_uuid: str) -> Pl
 
 
 def _name_group(
-    records: Records, group_uuid: str, state: ObjectState, request_name: str
+    records: GroupRecords, group_uuid: str, state: ObjectState, request_name: str
 ) -> Iterator[Step]:
-    record = layout.parse_group(state.entries)
+    record = parse_group(state.entries)
     _require_unowned(records, group_uuid, record.request_name, request_name)
     puts: dict[str, bytes] = {}
     if record.request_name != request_name:
-        puts[REQUEST_NAME_KEY] = layout.encode(request_name)
+        puts[REQUEST_NAME_KEY] = encode(request_name)
     if not (record.group_name or "").endswith(group_uuid):
-        puts[GROUP_NAME_KEY] = layout.encode(layout.make_group_name("", group_uuid))
+        puts[GROUP_NAME_KEY] = encode(GROUPS.make_image_name("", group_uuid))
     if puts:
         words = ", ".join(f"{key} = {value.decode()!r}" for key, value in puts.items())
         yield Step(
             f"write {words} to the group object {group_uuid}",
-            Write(layout.group_object(group_uuid), guards=(Unchanged(state.version),), puts=puts),
+            Write(GROUPS.record_object(group_uuid), guards=(Unchanged(state.version),), puts=puts),
         )
 
 
 def _require_unowned(
-    records: Records, group_uuid: str, owner: str | None, request_name: str
+    records: GroupRecords, group_uuid: str, owner: str | None, request_name: str
 ) -> None:
     """No entry but that of `request_name` here may point at the group in its own name."""
     if owner is None:
         return
     for instance_id in instances_of(records.store):
-        other = Records(records.store, instance_id, found=True)
+        other = Records(records.store, GROUPS, instance_id, validate=False)
         ours = other.directory == records.directory
-        if not (ours and owner == request_name) and other.points_at(owner, group_uuid):
-            where = "" if ours else f" of the instance {layout.shortened(instance_id)}"
+        if not (ours and owner == request_name) and other.entry_matches(owner, group_uuid):
+            where = "" if ours else f" of the instance {shortened(instance_id)}"
             option = "" if ours else f" --instance {instance_id!r}"
             raise Conflict(
-                f"the group belongs to {layout.shortened(owner)}{where}, whose entry points at it",
-                object_name=layout.group_object(group_uuid),
+                f"the group belongs to {shortened(owner)}{where}, whose entry points at it",
+                object_name=GROUPS.record_object(group_uuid),
                 hint="If that is wrong, drop that entry first:"
                 f" csijournal drop --entry {owner!r}{option}",
             )
 
 
-def _enter_group(records: Records, group_uuid: str, request_name: str) -> Iterator[Step]:
-    key = layout.entry_key(request_name)
+def _enter_group(records: GroupRecords, group_uuid: str, request_name: str) -> Iterator[Step]:
+    key = GROUPS.entry_key(request_name)
     entry = records.look_up(request_name)
     if entry is None:
         yield Step(
-            f"put the entry {layout.shortened(request_name)} -> {group_uuid}",
+            f"put the entry {shortened(request_name)} -> {group_uuid}",
             Write(
                 records.directory,
                 guards=(KeyAbsent(key),),
-                puts={key: layout.encode(group_uuid)},
+                puts={key: encode(group_uuid)},
             ),
         )
     elif entry.group_uuid != group_uuid:
         raise Conflict(
-            f"the entry {layout.shortened(request_name)} holds {layout.shortened(entry.value)}",
+            f"the entry {shortened(request_name)} holds {shortened(entry.value)}",
             object_name=records.directory,
             key=key,
             hint="If that is wrong, drop that entry first:"
@@ -154,11 +153,11 @@ def _enter_group(records: Records, group_uuid: str, request_name: str) -> Iterat
         )
 
 
-def _look_up(records: Records, request_name: str) -> tuple[Entry | None, Guard]:
+def _look_up(records: GroupRecords, request_name: str) -> tuple[Entry | None, Guard]:
     """The entry, and a guard that it still holds what it does, be that no text at all."""
-    key = layout.entry_key(request_name)
+    key = GROUPS.entry_key(request_name)
     entry = records.look_up(request_name)
-    guard = still_holds(key, layout.encode(entry.value) if entry else None)
+    guard = still_holds(key, encode(entry.value) if entry else None)
     if guard is not None:
         return entry, guard
     state = records.store.read_state(records.directory)

@@ -17,8 +17,8 @@ from csijournal.archive import Record
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.scan import kind_without_entry
 from csijournal.errors import GuardFailed, InvalidInput, OutcomeUnknown
-from csijournal.journal.groups import GRACE_SECONDS
-from csijournal.journal.steps import Records
+from csijournal.journal.grace import GRACE_SECONDS
+from csijournal.journal.steps import GroupRecords, Records
 from csijournal.store.contract import (
     Guard,
     KeyAbsent,
@@ -28,9 +28,12 @@ from csijournal.store.contract import (
     Unchanged,
     Write,
 )
-from csijournal.wire import layout
-from csijournal.wire.layout import GroupRecord, Lease
+from csijournal.wire.leases import Lease
+from csijournal.wire.records import GroupRecord, parse_group
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import encode, shortened
 from csijournal.wire.timestamps import NANOSECONDS, Timestamp
+from csijournal.wire.uuids import require_uuid
 
 Recheck = Callable[[], bool]
 
@@ -69,7 +72,7 @@ def backup(store: Store, plan: Plan) -> Iterator[Record]:
 
 def before(store: Store, write: Write) -> Record:
     """What `write` would change, as it is now."""
-    if layout.instance_of(write.object_name) is not None:
+    if GROUPS.instance_of(write.object_name) is not None:
         keys = [*write.puts, *write.deletions]
         found = store.read_keys(write.object_name, keys)
         return Record(write.object_name, {key: (found or {}).get(key) for key in keys})
@@ -134,40 +137,40 @@ class Repairer:
     def _dangling_entry(self, finding: Finding) -> Iterator[Step]:
         records, name, group_uuid = self._entry_of(finding)
         gone = _is_gone(records, group_uuid)
-        if records.points_at(name, group_uuid) and gone():
+        if records.entry_matches(name, group_uuid) and gone():
             yield _remove_entry(records, name, group_uuid, gone)
 
     def _unpopulated_group(self, finding: Finding) -> Iterator[Step]:
         records, name, group_uuid = self._entry_of(finding)
-        state = self._store.read_state(layout.group_object(group_uuid))
-        if not records.points_at(name, group_uuid):
+        state = self._store.read_state(GROUPS.record_object(group_uuid))
+        if not records.entry_matches(name, group_uuid):
             return
         if state is not None:
-            record = layout.parse_group(state.entries)
+            record = parse_group(state.entries)
             if record.populated or record.volume_map or not self._is_old(state, record):
                 return
             yield remove_group_step(group_uuid, state, record)
         yield _remove_entry(records, name, group_uuid, _is_gone(records, group_uuid))
 
     def _without_entry(self, finding: Finding) -> Iterator[Step]:
-        return self._unentered_and_old(layout.require_uuid(finding.group_uuid), finding.kind)
+        return self._unentered_and_old(require_uuid(finding.group_uuid), finding.kind)
 
     def _mismatch(self, finding: Finding) -> Iterator[Step]:
         records, name, group_uuid = self._entry_of(finding)
 
         def still() -> bool:
-            record = records.read_group(group_uuid)
+            record = records.read_record(group_uuid)
             if record is None:
                 return True
             owner = record.request_name
-            return owner not in {None, name} and records.is_right(owner or "")
+            return owner not in {None, name} and records.is_consistent(owner or "")
 
-        if records.points_at(name, group_uuid) and still():
+        if records.entry_matches(name, group_uuid) and still():
             yield _remove_entry(records, name, group_uuid, still)
             yield from self._unentered_and_old(group_uuid, FindingKind.ORPHAN_GROUP)
 
     def _stale_lease(self, finding: Finding) -> Iterator[Step]:
-        records = Records(self._store, finding.instance_id, found=True)
+        records = Records(self._store, GROUPS, finding.instance_id, validate=False)
         for lease in records.leases():
             if lease.key != finding.key or not self._is_past(lease.since.nanoseconds):
                 continue
@@ -182,24 +185,24 @@ class Repairer:
                 yield from self._stranded(lease)
 
     def _stranded(self, lease: Lease) -> Iterator[Step]:
-        for group_uuid in lease.group_uuids:
-            state = self._store.read_state(layout.group_object(group_uuid))
+        for group_uuid in lease.uuids:
+            state = self._store.read_state(GROUPS.record_object(group_uuid))
             if state is not None:
                 step = self._remove_unentered(group_uuid, state, FindingKind.ORPHAN_GROUP)
                 yield from [step] if step else []
 
     def _unentered_and_old(self, group_uuid: str, kind: FindingKind) -> Iterator[Step]:
-        state = self._store.read_state(layout.group_object(group_uuid))
+        state = self._store.read_state(GROUPS.record_object(group_uuid))
         if state is None:
             return
         step = self._remove_unentered(group_uuid, state, kind)
-        if step is not None and self._is_old(state, layout.parse_group(state.entries)):
+        if step is not None and self._is_old(state, parse_group(state.entries)):
             yield step
 
     def _remove_unentered(
         self, group_uuid: str, state: ObjectState, kind: FindingKind
     ) -> Step | None:
-        record = layout.parse_group(state.entries)
+        record = parse_group(state.entries)
         step = remove_group_step(
             group_uuid, state, record, lambda: self.unentered(group_uuid, record)
         )
@@ -207,17 +210,19 @@ class Repairer:
 
     # What the planners ask
 
-    def _entry_of(self, finding: Finding) -> tuple[Records, str, str]:
+    def _entry_of(self, finding: Finding) -> tuple[GroupRecords, str, str]:
         if finding.request_name is None:
             raise InvalidInput(f"a {finding.kind} finding must name its request name")
-        records = Records(self._store, finding.instance_id, found=True)
-        return records, finding.request_name, layout.require_uuid(finding.group_uuid)
+        records = Records(self._store, GROUPS, finding.instance_id, validate=False)
+        return records, finding.request_name, require_uuid(finding.group_uuid)
 
     def unentered(self, group_uuid: str, record: GroupRecord) -> bool:
         """Whether no instance's entry of the group's name points at the group."""
         name = record.request_name
         return name is None or not any(
-            Records(self._store, instance_id, found=True).points_at(name, group_uuid)
+            Records(self._store, GROUPS, instance_id, validate=False).entry_matches(
+                name, group_uuid
+            )
             for instance_id in self._instances
         )
 
@@ -233,7 +238,7 @@ class Repairer:
         return self._clock().nanoseconds - moment_ns >= self._grace_ns
 
 
-def _forget_lease(records: Records, lease: Lease) -> Step:
+def _forget_lease(records: GroupRecords, lease: Lease) -> Step:
     unchanged = KeyEquals(lease.key, lease.value)
     return Step(
         f"remove the revoked lease {lease.lease_id}",
@@ -253,22 +258,24 @@ def still_holds(key: str, value: bytes | None) -> Guard | None:
 
 def instances_of(store: Store) -> list[str]:
     """Every instance that has a directory in the place.  Lists its objects."""
-    names = store.object_names(layout.DIRECTORY_PREFIX)
-    return [i for name in names if (i := layout.instance_of(name)) is not None]
+    names = store.object_names(GROUPS.directory_prefix)
+    return [i for name in names if (i := GROUPS.instance_of(name)) is not None]
 
 
-def _is_gone(records: Records, group_uuid: str) -> Recheck:
+def _is_gone(records: GroupRecords, group_uuid: str) -> Recheck:
     """That the group object is not there, or not any more."""
-    return lambda: records.read_group(group_uuid) is None
+    return lambda: records.read_record(group_uuid) is None
 
 
-def _remove_entry(records: Records, request_name: str, group_uuid: str, recheck: Recheck) -> Step:
-    key = layout.entry_key(request_name)
+def _remove_entry(
+    records: GroupRecords, request_name: str, group_uuid: str, recheck: Recheck
+) -> Step:
+    key = GROUPS.entry_key(request_name)
     return Step(
-        f"remove the entry {layout.shortened(request_name)} -> {group_uuid}",
+        f"remove the entry {shortened(request_name)} -> {group_uuid}",
         Write(
             records.directory,
-            guards=(KeyEquals(key, layout.encode(group_uuid)),),
+            guards=(KeyEquals(key, encode(group_uuid)),),
             deletions=(key,),
         ),
         recheck,
@@ -279,12 +286,12 @@ def remove_group_step(
     group_uuid: str, state: ObjectState, record: GroupRecord, recheck: Recheck = lambda: True
 ) -> Step:
     """The step that removes a group object as `state` shows it."""
-    owner = "" if record.request_name is None else f" of {layout.shortened(record.request_name)}"
-    members = f" with {record.members_in_words}" if record.volume_map else ""
+    owner = "" if record.request_name is None else f" of {shortened(record.request_name)}"
+    members = f" with {record.content_in_words}" if record.volume_map else ""
     return Step(
         f"remove the group object {group_uuid}{owner}{members}",
         Write(
-            layout.group_object(group_uuid),
+            GROUPS.record_object(group_uuid),
             guards=(Unchanged(state.version),),
             remove_object=True,
         ),

@@ -23,7 +23,8 @@ from csijournal.store.contract import (
     Unchanged,
     Write,
 )
-from csijournal.wire import layout
+from csijournal.wire.records import REQUEST_NAME_KEY
+from csijournal.wire.schema import GROUPS
 
 
 def export_instance(store: Store, instance_id: str) -> Iterator[Record]:
@@ -31,7 +32,7 @@ def export_instance(store: Store, instance_id: str) -> Iterator[Record]:
 
     Nothing is yielded where there is no directory.  Raises StoreError.
     """
-    records = Records(store, instance_id)
+    records = Records(store, GROUPS, instance_id)
     if store.read_page(records.directory, limit=1) is None:
         return
     yield Record(records.directory, {})
@@ -39,7 +40,7 @@ def export_instance(store: Store, instance_id: str) -> Iterator[Record]:
         yield Record(records.directory, page)
         entries = (records.as_entry(key, value) for key, value in page.items())
         uuids = [entry.group_uuid for entry in entries if entry and entry.group_uuid]
-        yield from _groups(store, map(layout.group_object, uuids))
+        yield from _groups(store, map(GROUPS.record_object, uuids))
 
 
 def export_all(store: Store) -> Iterator[Record]:
@@ -49,19 +50,21 @@ def export_all(store: Store) -> Iterator[Record]:
     """
     directories, groups = [], []
     for name in store.object_names("csi."):
-        if layout.instance_of(name) is not None:
+        if GROUPS.instance_of(name) is not None:
             directories.append(name)
-        elif layout.uuid_of_group_object(name) is not None:
+        elif GROUPS.uuid_of_record(name) is not None:
             groups.append(name)
     for name in sorted(directories):
         yield Record(name, {})
-        for page in Records(store, layout.instance_of(name) or "", found=True).directory_pages():
+        for page in Records(
+            store, GROUPS, GROUPS.instance_of(name) or "", validate=False
+        ).directory_pages():
             yield Record(name, page)
     yield from _groups(store, iter(sorted(groups)))
 
 
 def _groups(store: Store, names: Iterator[str]) -> Iterator[Record]:
-    for name, entries in store.read_objects(names, sentinel=layout.REQUEST_NAME_KEY):
+    for name, entries in store.read_objects(names, sentinel=REQUEST_NAME_KEY):
         if entries is not None:
             yield Record(name, entries, whole=True)
 
@@ -89,7 +92,7 @@ def differences(store: Store, archive: Path) -> Iterator[Difference]:
     number = 0
     for directories in (False, True):
         for record in read_archive(archive):
-            if (layout.instance_of(record.object_name) is not None) is directories:
+            if (GROUPS.instance_of(record.object_name) is not None) is directories:
                 number += 1
                 found = _compare_whole(store, record) if record.whole else _compare(store, record)
                 if found is not None:

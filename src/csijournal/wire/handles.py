@@ -13,7 +13,9 @@ import re
 from dataclasses import dataclass
 
 from csijournal.errors import InvalidHandle
-from csijournal.wire.layout import NAME_BYTES_MAX, UUID_LENGTH, is_uuid, shortened
+from csijournal.wire.names import NAME_BYTES_MAX
+from csijournal.wire.text import shortened
+from csijournal.wire.uuids import UUID_LENGTH, is_uuid
 
 HANDLE_VERSION = 1
 

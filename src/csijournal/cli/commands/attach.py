@@ -12,7 +12,8 @@ from csijournal.cli.manual import say_or_do
 from csijournal.cli.options import JournalCommand, Settings
 from csijournal.journal.steps import Records
 from csijournal.repair.manual import plan_attach
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.uuids import require_uuid
 
 
 @click.command(
@@ -38,10 +39,10 @@ def command(
     entry or group stands in the way, the exit code is 4 and nothing is done.
     Exit code 1: others changed the group meanwhile.
     """
-    layout.require_uuid(group_uuid)
+    require_uuid(group_uuid)
     dashes = ["--"] if request_name.startswith("-") else []
     with open_place(settings) as store:
-        plan = plan_attach(Records(store, settings.instance_id), group_uuid, request_name)
+        plan = plan_attach(Records(store, GROUPS, settings.instance_id), group_uuid, request_name)
         say_or_do(
             settings,
             store,

@@ -15,7 +15,7 @@ from csijournal.errors import (
     printable,
 )
 from csijournal.journal.groups import VolumeGroupJournal
-from csijournal.wire.layout import shortened
+from csijournal.wire.text import shortened
 
 
 @click.command(

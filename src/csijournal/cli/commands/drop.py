@@ -13,7 +13,8 @@ from csijournal.cli.options import JournalCommand, Settings
 from csijournal.journal.steps import Records
 from csijournal.repair.manual import plan_drop_entry, plan_drop_group
 from csijournal.repair.plan import Repairer
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.uuids import require_uuid
 
 
 @click.command(
@@ -43,12 +44,12 @@ def command(
     exit code 4.  Exit code 1: others changed it meanwhile.
     """
     with open_place(settings) as store:
-        records = Records(store, settings.instance_id)
+        records = Records(store, GROUPS, settings.instance_id)
         if request_name is not None and group_uuid is None:
             plan = plan_drop_entry(records, request_name)
             words = ["drop", "--entry", request_name]
         elif group_uuid is not None and request_name is None:
-            plan = plan_drop_group(records, Repairer(store), layout.require_uuid(group_uuid))
+            plan = plan_drop_group(records, Repairer(store), require_uuid(group_uuid))
             words = ["drop", "--group", group_uuid]
         else:
             raise click.UsageError("Drop what? Give --entry NAME or --group UUID.")

@@ -14,9 +14,11 @@ from csijournal.errors import InvalidRequestName, printable
 from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.journal.model import Entry
 from csijournal.store import Store
-from csijournal.wire import layout
-from csijournal.wire.layout import REQUEST_NAME_KEY, UUID_LENGTH, GroupRecord
+from csijournal.wire.records import REQUEST_NAME_KEY, GroupRecord, parse_group
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import shortened
 from csijournal.wire.timestamps import Timestamp
+from csijournal.wire.uuids import UUID_LENGTH
 
 _CORRUPT = "corrupt"
 _STATE_WIDTH = 11
@@ -43,7 +45,7 @@ def command(settings: Settings, prefix: str, long: bool) -> None:
     unpopulated: the group has no request name; mismatch: it has another.
     """
     if prefix:
-        layout.require_request_name(prefix)
+        GROUPS.require_request_name(prefix)
     with open_place(settings) as store:
         journal = journal_on(store, settings)
         entries = journal.list_reservations(prefix)
@@ -52,7 +54,7 @@ def command(settings: Settings, prefix: str, long: bool) -> None:
         else:
             count = _print_short(settings, entries)
         if not count:
-            named = f" that start with {layout.shortened(prefix)}" if prefix else ""
+            named = f" that start with {shortened(prefix)}" if prefix else ""
             note(settings, f"{store.place}, {settings.instance_id}: no reservations{named}")
 
 
@@ -93,11 +95,11 @@ def _with_groups(
 ) -> Iterator[tuple[Entry, str, GroupRecord | None]]:
     """Each entry with its state and its group; the reads run ahead of what is printed."""
     ahead, behind = tee(entries)
-    names = (layout.group_object(entry.group_uuid) for entry in ahead if entry.group_uuid)
+    names = (GROUPS.record_object(entry.group_uuid) for entry in ahead if entry.group_uuid)
     groups = store.read_objects(names, sentinel=REQUEST_NAME_KEY)
     for entry in behind:
         found = next(groups)[1] if entry.group_uuid else None
-        record = None if found is None else layout.parse_group(found)
+        record = None if found is None else parse_group(found)
         state = _state(entry, record)
         if state == "ok" or _still_there(journal, entry):
             yield entry, state, record

@@ -13,7 +13,7 @@ from csijournal.cli.output import note, print_json, print_line
 from csijournal.cli.render import number_of
 from csijournal.cli.shell import command_line
 from csijournal.errors import printable
-from csijournal.journal.groups import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.journal.recover import Recovery
 
 
@@ -49,7 +49,8 @@ def command(settings: Settings, older_than_seconds: float, apply: bool, dry_run:
     with open_journal(settings) as journal:
         recovery = journal.recover(older_than_seconds, dry_run=not apply)
     if settings.json:
-        print_json(asdict(recovery) | {"dry_run": not apply})
+        fields = asdict(recovery) | {"groups_removed": recovery.records_removed}
+        print_json(fields | {"dry_run": not apply})
         return
     _print_recovery(recovery, dry_run=not apply)
     if not apply and _does_something(recovery):
@@ -69,7 +70,7 @@ def _does_something(recovery: Recovery) -> bool:
     return bool(
         recovery.leases_revoked
         or recovery.leases_removed
-        or recovery.groups_removed
+        or recovery.records_removed
         or recovery.entries_removed
     )
 
@@ -80,7 +81,7 @@ def _print_recovery(recovery: Recovery, *, dry_run: bool) -> None:
     for what, names in (
         (f"{would}revoke{done} lease", recovery.leases_revoked),
         (f"{would}remove{done} lease", recovery.leases_removed),
-        (f"{would}remove{done} group", recovery.groups_removed),
+        (f"{would}remove{done} group", recovery.records_removed),
         (f"{would}remove{done} entry", recovery.entries_removed),
     ):
         for name in names:
@@ -88,5 +89,5 @@ def _print_recovery(recovery: Recovery, *, dry_run: bool) -> None:
     if recovery.pending:
         waiting = number_of(recovery.pending, "pending entry")
         print_line(f"{waiting} left alone: a driver may be making the group now.")
-    if not any(value for value in asdict(recovery).values()):
+    if recovery.is_empty:
         print_line("nothing to recover.")

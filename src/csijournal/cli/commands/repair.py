@@ -32,7 +32,7 @@ from csijournal.cli.saved_findings import saved_findings
 from csijournal.cli.scan import grace_option, look
 from csijournal.cli.shell import command_line
 from csijournal.errors import printable
-from csijournal.journal.groups import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.repair.plan import Outcome, Plan, Repairer
 from csijournal.store import Store
 

@@ -18,7 +18,8 @@ from csijournal.errors import NotFound
 from csijournal.journal.steps import Records
 from csijournal.store import Store
 from csijournal.wire.handles import Handle
-from csijournal.wire.layout import shortened
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import shortened
 
 
 @click.command(
@@ -70,7 +71,7 @@ def _told(
     store: Store, settings: Settings, what: str, *, referrers: bool
 ) -> tuple[list[Told], Search]:
     """The stories of all that `what` can mean, and the search where one was made."""
-    tracker = Tracker(Records(store, settings.instance_id))
+    tracker = Tracker(Records(store, GROUPS, settings.instance_id))
     tracker.follow_names(what)
     search = Search(store, settings.instance_id, what, full=referrers)
     if not (referrers or tracker.told):

@@ -19,8 +19,9 @@ from csijournal.errors import (
 )
 from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.journal.model import Reservation
-from csijournal.wire import layout
-from csijournal.wire.layout import shortened
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import shortened
+from csijournal.wire.uuids import is_uuid
 
 
 @click.command(
@@ -79,7 +80,7 @@ def _what_stands(journal: VolumeGroupJournal, request_name: str, group_uuid: str
     """The entry's value and the group's UUID, each where it is there."""
     entry = journal.look_up(request_name)
     standing = {} if entry is None else {"entry": entry.value}
-    if layout.is_uuid(group_uuid):
+    if is_uuid(group_uuid):
         with suppress(GroupNotFound):
             with suppress(UnpopulatedGroup):
                 journal.get_volume_group_attributes(group_uuid)
@@ -92,14 +93,14 @@ def _group_name_of(journal: VolumeGroupJournal, request_name: str) -> str:
     entry = journal.look_up(request_name)
     if entry is None:
         raise ReservationNotFound(f"no reservation answers to {shortened(request_name)}")
-    return layout.make_group_name("", require_entry_uuid(entry))
+    return GROUPS.make_image_name("", require_entry_uuid(entry))
 
 
 def _as_it_was(journal: VolumeGroupJournal, group_name: str, request_name: str) -> Reservation:
     """The reservation for the record, as far as it is there."""
     group_uuid = ""
     try:
-        group_uuid = layout.uuid_of_group_name(group_name)
+        group_uuid = GROUPS.uuid_of_image_name(group_name)
         return journal.get_volume_group_attributes(group_uuid)
     except (InvalidGroupName, GroupNotFound, UnpopulatedGroup):
         return Reservation(request_name, group_uuid, group_name, None)
