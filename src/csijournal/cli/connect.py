@@ -11,6 +11,7 @@ from urllib.parse import quote
 import click
 
 from csijournal.cli.options import Settings
+from csijournal.cli.output import note
 from csijournal.cli.rados_options import open_rados
 from csijournal.errors import (
     InvalidStoreURL,
@@ -81,7 +82,9 @@ def journal_on(store: Store, settings: Settings) -> VolumeGroupJournal:
 def _open(settings: Settings, create: bool, handle: Handle | None) -> Store:
     _require_one_place(settings)
     if settings.rados:
-        return open_rados(settings.rados, handle, _timeout_seconds(settings))
+        return open_rados(
+            settings.rados, handle, _timeout_seconds(settings), lambda text: note(settings, text)
+        )
     url = settings.given.get("store", _store_variable())
     if url is None:
         url = _default_url(create=create)

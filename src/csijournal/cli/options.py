@@ -47,7 +47,11 @@ _COMMON: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (("-m", "--mon"), "ADDRESSES", "Monitors, with commas between."),
         (("--csi-config",), "FILE", "Ceph-CSI's config.json, to look --cluster-id up in."),
         (("--cluster-id",), "ID", "Cluster in that file: its monitors, and its namespace."),
-        (("--driver",), "DRIVER", "Whose namespace: rbd (default) or cephfs."),
+        (
+            ("--driver",),
+            "DRIVER",
+            "Whose namespace, and whose handle: rbd or cephfs.  [rbd; a handle is tried as both]",
+        ),
     ],
 }
 _NAMES = {"namespace", "pool", "conf", "id", "name", "keyring", "keyfile", "mon"}

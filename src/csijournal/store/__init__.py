@@ -14,7 +14,7 @@ from csijournal.store.contract import (
     Unchanged,
     Write,
 )
-from csijournal.store.urls import open_location, open_store
+from csijournal.store.urls import open_location, open_over, open_store
 
 __all__ = [
     "Guarantee",
@@ -28,5 +28,6 @@ __all__ = [
     "Unchanged",
     "Write",
     "open_location",
+    "open_over",
     "open_store",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from csijournal.errors import InvalidStoreURL
@@ -11,6 +12,9 @@ from csijournal.store.contract import Store
 from csijournal.store.group_commit import GroupCommitStore
 from csijournal.store.rados.location import KEY_VARIABLE, WORDS, RADOSLocation
 from csijournal.store.timeouts import SECONDS_MAX, parse_timeout
+
+if TYPE_CHECKING:
+    from csijournal.store.rados.cluster import RADOSCluster
 
 
 def open_store(url: str, *, create: bool = True) -> Store:
@@ -48,6 +52,11 @@ def open_location(location: RADOSLocation) -> Store:
     from csijournal.store.rados.pool import RADOSStore  # noqa: PLC0415 - only what is used
 
     return GroupCommitStore(RADOSStore.from_location(location))
+
+
+def open_over(cluster: RADOSCluster, pool: str, namespace: str) -> Store:
+    """Open the store on a pool and namespace over a login, which the store closes with it."""
+    return GroupCommitStore(cluster.store(pool, namespace, closes_login=True))
 
 
 def _open_memory(parts: SplitResult, _create: bool) -> Store:

@@ -18,6 +18,7 @@ from csijournal.store.rados.errors import ErrorContext, Operation, store_error, 
 from csijournal.store.rados.interruptible import Interruptible
 from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.rados.login import Login
+from csijournal.wire.filesystems import Filesystem, parse_fs_dump
 
 if TYPE_CHECKING:
     from csijournal.store.rados.pool import RADOSStore
@@ -59,11 +60,14 @@ class RADOSCluster:
         *,
         pool_id: int | None = None,
         clock: Callable[[], int] = time.time_ns,
+        closes_login: bool = False,
     ) -> RADOSStore:
-        """A store on one pool and namespace; closing it leaves the login open."""
+        """A store on one pool and namespace; with `closes_login`, closing it ends the login too."""
         from csijournal.store.rados.pool import RADOSStore  # noqa: PLC0415 - built on this module
 
-        return RADOSStore(pool, namespace, pool_id=pool_id, clock=clock, cluster=self)
+        store = RADOSStore(pool, namespace, pool_id=pool_id, clock=clock, cluster=self)
+        store.closes_login = closes_login
+        return store
 
     # What the monitors know
 
@@ -76,6 +80,14 @@ class RADOSCluster:
         """The name of the pool with this id; None where there is none."""
         connection = self.connection()
         return self._asked(connection, lambda: connection.cluster.pool_reverse_lookup(pool_id))
+
+    def filesystems(self) -> list[Filesystem]:
+        """The cluster's filesystems.  Raises PermissionDenied without mon 'allow r'."""
+        dump = self.mon_command("fs dump")
+        try:
+            return parse_fs_dump(dump)
+        except ValueError as error:
+            raise StoreError(f"the monitors' answer to `ceph fs dump` is odd: {error}") from error
 
     def is_erasure_coded(self, pool: str) -> bool:
         """Whether the pool can have no omaps; False where the monitors do not tell."""

@@ -64,7 +64,7 @@ class RADOSStore(Store):
         if bool(pool) == (pool_id is not None):
             raise ValueError("give the pool's name or its id, one of the two")
         self._place = RADOSLocation(pool, pool_id, namespace or None).url
-        self._own_cluster = cluster is None
+        self.closes_login = cluster is None
         self._cluster = cluster or RADOSCluster(
             Login(
                 conf=None if conf is None else os.fspath(conf),
@@ -89,11 +89,13 @@ class RADOSStore(Store):
         Raises what `RADOSCluster.at` does.
         """
         found = location.resolved()
-        store = RADOSCluster(found.login).store(
-            found.pool, found.namespace or "", pool_id=found.pool_id, clock=clock
+        return RADOSCluster(found.login).store(
+            found.pool,
+            found.namespace or "",
+            pool_id=found.pool_id,
+            clock=clock,
+            closes_login=True,
         )
-        store._own_cluster = True  # noqa: SLF001 - one of this class
-        return store
 
     @property
     def place(self) -> str:
@@ -171,5 +173,5 @@ class RADOSStore(Store):
 
     def close(self) -> None:
         self._access.close()
-        if self._own_cluster:
+        if self.closes_login:
             self._cluster.close()
