@@ -15,7 +15,7 @@ from csijournal.store import Write
 from csijournal.store.rados.pool import RADOSStore
 from csijournal.wire.filesystems import Filesystem, parse_fs_dump
 from csijournal.wire.handles import Handle
-from csijournal.wire.layout import group_object
+from csijournal.wire.schema import GROUPS
 
 pytestmark = pytest.mark.ceph
 FILESYSTEM = "handlefs"
@@ -51,7 +51,7 @@ def group_in(ceph: ThrowawayCluster, pool: str, namespace: str, group_uuid: str)
     with RADOSStore(pool, namespace, conf=ceph.conf) as store:
         store.write(Write("csi.groups.default", puts={"csi.volume.group.n": group_uuid.encode()}))
         puts = {"csi.volname": b"n", "csi.groupname": f"csi-vol-group-{group_uuid}".encode()}
-        store.write(Write(group_object(group_uuid), puts=puts))
+        store.write(Write(GROUPS.record_object(group_uuid), puts=puts))
 
 
 def test_a_number_that_means_two_things_leads_to_the_pool_with_the_uuid(

@@ -12,7 +12,7 @@ import click
 
 from csijournal.cli.options import Settings
 from csijournal.cli.output import note
-from csijournal.cli.rados_options import open_rados
+from csijournal.cli.rados_options import location_of_options, open_rados
 from csijournal.errors import (
     InvalidStoreURL,
     PermissionDenied,
@@ -21,7 +21,8 @@ from csijournal.errors import (
     printable,
 )
 from csijournal.journal.groups import VolumeGroupJournal
-from csijournal.store import Guarantee, Store, open_store
+from csijournal.store import Guarantee, Store, location_of_url, open_store
+from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.timeouts import SECONDS_MAX, parse_timeout
 from csijournal.wire.handles import Handle
 
@@ -79,7 +80,18 @@ def journal_on(store: Store, settings: Settings) -> VolumeGroupJournal:
     return VolumeGroupJournal(store, instance_id=settings.instance_id, lease_size=1)
 
 
+def location_of(settings: Settings) -> RADOSLocation | None:
+    """The location on a Ceph cluster that the options name; None for another kind of store."""
+    _require_one_place(settings)
+    if settings.rados:
+        return location_of_options(settings.rados, _timeout_seconds(settings))
+    url = settings.given.get("store", _store_variable())
+    return location_of_url(_with_timeout(_require_utf8(url), settings)) if url else None
+
+
 def _open(settings: Settings, create: bool, handle: Handle | None) -> Store:
+    if settings.opener is not None:
+        return settings.opener()
     _require_one_place(settings)
     if settings.rados:
         return open_rados(

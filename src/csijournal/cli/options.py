@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from csijournal.cli.suggest import nearest
+from csijournal.store import Store
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.schema import GROUPS
 
@@ -63,6 +64,8 @@ class Settings:
 
     def __init__(self) -> None:
         self.given: dict[str, str] = {}
+        self.opener: Callable[[], Store] | None = None
+        """Opens the store, where it is one of several over a login that is open already."""
 
     @property
     def json(self) -> bool:

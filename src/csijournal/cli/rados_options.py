@@ -23,8 +23,7 @@ def open_rados(
     `say` is told which pool a handle led to, and whether its cluster id was
     compared with anything.
     """
-    words = {name.replace("_", "-"): value for name, value in given.items()}
-    words["timeout"] = str(timeout_seconds)
+    words = _words(given, timeout_seconds)
     if words.get("pool"):
         if handle is not None and "csi-config" in words:
             words.setdefault("cluster-id", handle.cluster_id)
@@ -32,6 +31,18 @@ def open_rados(
     if handle is None:
         raise click.UsageError("Which pool? Give -p/--pool, or name the group by its CSI handle.")
     return _open_by_handle(words, handle, say)
+
+
+def location_of_options(given: Mapping[str, str], timeout_seconds: float) -> RADOSLocation:
+    """The location that the options in `given` name, which must have a pool."""
+    if not given.get("pool"):
+        raise click.UsageError("Which pool? Give -p/--pool.")
+    return RADOSLocation.from_words(_words(given, timeout_seconds))
+
+
+def _words(given: Mapping[str, str], timeout_seconds: float) -> dict[str, str]:
+    words = {name.replace("_", "-"): value for name, value in given.items()}
+    return words | {"timeout": str(timeout_seconds)}
 
 
 def _open_by_handle(words: dict[str, str], handle: Handle, say: Say) -> Store:

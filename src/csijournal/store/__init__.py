@@ -14,7 +14,7 @@ from csijournal.store.contract import (
     Unchanged,
     Write,
 )
-from csijournal.store.urls import open_location, open_over, open_store
+from csijournal.store.urls import location_of_url, open_location, open_over, open_store
 
 __all__ = [
     "Guarantee",
@@ -27,6 +27,7 @@ __all__ = [
     "Store",
     "Unchanged",
     "Write",
+    "location_of_url",
     "open_location",
     "open_over",
     "open_store",

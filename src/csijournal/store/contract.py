@@ -281,6 +281,15 @@ class Store(ABC):
         """
         return iter(())
 
+    def beside(self, pool_id: int, namespace: str) -> Store | None:
+        """The store on another pool and namespace of the same cluster, over the same login.
+
+        None where this kind of store has no pools.  The caller closes it, and
+        does so before this one.
+        """
+        del pool_id, namespace
+        return None
+
     @abstractmethod
     def object_names(self, prefix: str = "") -> Iterator[str]:
         """Names of all objects that start with `prefix`, in no promised order."""

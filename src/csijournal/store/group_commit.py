@@ -226,6 +226,9 @@ class GroupCommitStore(Store):
     def namespaces(self) -> Iterator[str]:
         return self._inner.namespaces()
 
+    def beside(self, pool_id: int, namespace: str) -> Store | None:
+        return self._inner.beside(pool_id, namespace)
+
     def object_names(self, prefix: str = "") -> Iterator[str]:
         return self._inner.object_names(prefix)
 

@@ -59,6 +59,15 @@ def open_over(cluster: RADOSCluster, pool: str, namespace: str) -> Store:
     return GroupCommitStore(cluster.store(pool, namespace, closes_login=True))
 
 
+def location_of_url(url: str) -> RADOSLocation | None:
+    """The location that a store URL of RADOS says; None for another kind of store.
+
+    Raises InvalidStoreURL.
+    """
+    parts = _split(url)
+    return rados_location(parts) if parts.scheme == "rados" else None
+
+
 def _open_memory(parts: SplitResult, _create: bool) -> Store:
     from csijournal.store.memory import MemoryStore  # noqa: PLC0415 - only what is used
 

@@ -88,7 +88,7 @@ def command(
     with ExitStack() as stack:
         page = stack.enter_context(replacing(report_file, _REPORT_MODE)) if report_file else None
         try:
-            for chosen in each_namespace(settings) if all_namespaces else [settings]:
+            for chosen in each_namespace(settings, deep=deep) if all_namespaces else [settings]:
                 place, summary = _verify(chosen, told, grace_seconds, deep=deep)
                 summaries[place] = summary
         except KeyboardInterrupt:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -61,11 +61,17 @@ class RADOSCluster:
         pool_id: int | None = None,
         clock: Callable[[], int] = time.time_ns,
         closes_login: bool = False,
+        listing: Collection[str] | None = None,
     ) -> RADOSStore:
-        """A store on one pool and namespace; with `closes_login`, closing it ends the login too."""
+        """A store on one pool and namespace; with `closes_login`, closing it ends the login too.
+
+        `listing` is explained at RADOSStore.
+        """
         from csijournal.store.rados.pool import RADOSStore  # noqa: PLC0415 - built on this module
 
-        store = RADOSStore(pool, namespace, pool_id=pool_id, clock=clock, cluster=self)
+        store = RADOSStore(
+            pool, namespace, pool_id=pool_id, clock=clock, cluster=self, listing=listing
+        )
         store.closes_login = closes_login
         return store
 

@@ -28,6 +28,9 @@ from csijournal.store.rados.login import Login
 from csijournal.store.rados.reading import Reader
 from csijournal.store.rados.writing import Writer
 
+JOURNAL_OBJECTS_PREFIX = "csi."
+"""With which the names of all objects of all journals start (Ceph-CSI, internal/journal)."""
+
 
 class RADOSStore(Store):
     """Objects in the namespace `namespace` of a pool, known by name or else by `pool_id`.
@@ -37,7 +40,8 @@ class RADOSStore(Store):
     /etc/ceph/ceph.conf), and from CEPH_ARGS.  `name` is the full name of the
     user (client.admin); its key is `key` itself or lies in the file `keyring`.
     With `cluster` the store uses that login, leaves it open, and takes none of
-    these.
+    these.  `listing` are the journals' objects of the namespace (`csi.…`), where a
+    walk through the pool found them already: `object_names` then walks no more.
 
     `timeout_seconds` bounds connecting and each operation; 0 waits forever.
     `clock` gives nanoseconds since 1970 and dates the changes, which RADOS
@@ -60,11 +64,13 @@ class RADOSStore(Store):
         timeout_seconds: float = 30.0,
         clock: Callable[[], int] = time.time_ns,
         cluster: RADOSCluster | None = None,
+        listing: Collection[str] | None = None,
     ) -> None:
         if bool(pool) == (pool_id is not None):
             raise ValueError("give the pool's name or its id, one of the two")
         self._place = RADOSLocation(pool, pool_id, namespace or None).url
         self.closes_login = cluster is None
+        self._listing = listing
         self._cluster = cluster or RADOSCluster(
             Login(
                 conf=None if conf is None else os.fspath(conf),
@@ -147,10 +153,13 @@ class RADOSStore(Store):
     def object_names(self, prefix: str = "") -> Iterator[str]:
         """Names of all objects in the namespace that start with `prefix`.
 
-        The whole pool is walked.  Names that are not UTF-8, and those with a
-        locator key, are left out: no journal makes them.
+        The whole pool is walked, unless its listing was given.  Names that are
+        not UTF-8, and those with a locator key, are left out: no journal makes
+        them.
         """
         check_name(prefix or "-")
+        if self._listing is not None and prefix.startswith(JOURNAL_OBJECTS_PREFIX):
+            return (name for name in self._listing if name.startswith(prefix))
         return self._lister.names(prefix)
 
     def namespaces(self) -> Iterator[str]:
@@ -159,6 +168,9 @@ class RADOSStore(Store):
         The whole pool is walked.
         """
         return self._lister.namespaces()
+
+    def beside(self, pool_id: int, namespace: str) -> RADOSStore:
+        return self._cluster.store(namespace=namespace, pool_id=pool_id)
 
     def objects_everywhere(self) -> Iterator[ObjectID]:
         """All objects of all namespaces of the pool, in one walk."""
