@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +150,26 @@ def test_a_call_that_was_left_does_not_hold_up_the_next() -> None:
     finally:
         signal.signal(signal.SIGALRM, before)
     assert left == [True]
+
+
+@pytest.mark.ceph
+def test_the_command_line_ends_at_control_c_while_the_osd_is_silent(
+    ceph: ThrowawayCluster, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "csijournal", "-p", POOL, "-N", "interrupt", "--timeout", "0"]
+    ceph.pause_osd()
+    try:
+        process = subprocess.Popen(
+            [*command, "-c", str(ceph.conf), "verify"], stderr=subprocess.PIPE, cwd=tmp_path
+        )
+        time.sleep(3)  # long enough to start and to wait for the OSD
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        said = process.communicate(timeout=20)[1]
+        seconds = time.monotonic() - started
+    finally:
+        ceph.kill_osd()
+        ceph.start_osd()
+    assert (process.returncode, b"interrupted" in said) == (130, True)
+    assert seconds < HEARD_SECONDS_MAX

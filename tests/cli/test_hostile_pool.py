@@ -1,0 +1,103 @@
+"""One key that cannot be read stops no command from doing its work on all others."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import CLI, COMMAND
+from cluster import ThrowawayCluster
+from conftest import POOL
+from support.hostile import put_raw
+
+pytestmark = pytest.mark.ceph
+NAMES = [f"snap-{number}" for number in range(5)]
+
+
+class Pool:
+    """A namespace with five reservations, and a command line that works in it."""
+
+    def __init__(self, cli: CLI, ceph: ThrowawayCluster) -> None:
+        self.cli, self.ceph = cli, ceph
+        self.namespace = f"hostile-{uuid.uuid4()}"
+        self.where = ["-c", str(ceph.conf), "-p", POOL, "-N", self.namespace]
+        self.uuids = {
+            name: str(cli("reserve", name, *self.where, "-o", "json").json["group_uuid"])
+            for name in NAMES
+        }
+
+    def put(self, object_name: str, *keys: bytes) -> None:
+        put_raw(self.ceph, POOL, self.namespace, object_name, *keys)
+
+    def code(self, *arguments: str) -> int:
+        """The exit code of a command that may find something."""
+        done = subprocess.run(
+            [*COMMAND, *arguments, *self.where],
+            env=self.cli.environment,
+            cwd=self.cli.folder,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert b"Traceback" not in done.stderr
+        return done.returncode
+
+    def listed(self, *options: str) -> list[str]:
+        lines = self.cli("list", *options, "-o", "json", *self.where).lines
+        return [str(json.loads(line)["request_name"]) for line in lines]
+
+
+@pytest.fixture
+def pool(cli: CLI, ceph: ThrowawayCluster) -> Pool:
+    return Pool(cli, ceph)
+
+
+ODD_KEYS = [
+    b"csi.volume.group.snap-2\xff",
+    b"csi.volume.group.snap-9\0",
+    b"csi.volume.group.snap-2\0x",
+    b"zzz\xff",
+    b"zzz\0",
+    b"\x01\xff",
+]
+
+
+def test_odd_keys_in_the_directory_hide_no_reservation(pool: Pool, tmp_path: Path) -> None:
+    pool.put("csi.groups.default", *ODD_KEYS)
+    for options in ([], ["-l"]):
+        assert set(NAMES) <= set(pool.listed(*options))
+    for look in (["verify"], ["verify", "--deep"]):
+        assert pool.code(*look) in (0, 1)
+    file = tmp_path / "out"
+    pool.cli("export", "--all", str(file), *pool.where)
+    exported = [json.loads(line) for line in file.read_text().splitlines()]
+    objects = {str(record.get("object")) for record in exported}
+    assert objects >= {f"csi.volume.group.{found}" for found in pool.uuids.values()}
+    pool.cli("recover", *pool.where)
+    pool.cli("undo", "snap-0", *pool.where)
+    assert "snap-0" not in pool.listed()
+
+
+def test_odd_keys_in_groups_hide_nothing_and_keep_them_from_being_removed(
+    pool: Pool, tmp_path: Path
+) -> None:
+    odd_keys = [b"\xff", b"csi.volname\0x", b"zzz\0", b"member\0", b"a\xed\xa0\x80"]
+    for name, key in zip(NAMES, odd_keys, strict=True):
+        pool.put(f"csi.volume.group.{pool.uuids[name]}", key)
+    assert pool.listed("-l") == NAMES
+    pool.cli("show", "snap-2", *pool.where)
+    for look in (["verify"], ["verify", "--deep"]):
+        assert pool.code(*look) in (0, 1)
+    pool.cli("export", "--all", str(tmp_path / "out"), *pool.where)
+
+    left = pool.uuids["snap-2"]
+    pool.cli("drop", "--entry", "snap-2", "--apply", *pool.where)
+    said = pool.cli.refused("drop", "--group", left, "--apply", *pool.where, code=17)
+    assert "cannot be read" in said
+    pool.cli.refused("attach", left, "--apply", *pool.where, code=17)
+    pool.cli("undo", "snap-1", *pool.where)
+    assert pool.listed("-l") == [name for name in NAMES if name not in ("snap-1", "snap-2")]
