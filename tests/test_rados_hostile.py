@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -212,6 +214,27 @@ def test_a_prefix_holds_behind_keys_that_are_skipped(
     entries, unreadable = read_in_pages(store, 1, prefix="p.")
     assert entries == {"p.a": b"1", "p.z": b"2"}
     assert {found.key for found in unreadable} == {b"p.a", b"p.b\xff", b"p.z", b"p.z\xff"}
+
+
+@pytest.mark.ceph
+def test_the_hint_removes_a_key_that_cannot_be_read(
+    ceph: ThrowawayCluster, store: RADOSStore, namespace: str, tmp_path: Path
+) -> None:
+    store.write(Write("o'x", puts={"a": b"1"}))
+    put_raw(ceph, POOL, namespace, "o'x", b"b'$\xff1\n\xfe", b"z\0x")
+    environment = {"PATH": "/usr/bin:/bin", **ceph.environment()}
+    hints = []
+    for _ in range(2):
+        with pytest.raises(UnreadableContent) as caught:
+            store.read_state("o'x")
+        hints.append(caught.value.hint)
+        command = hints[-1].rpartition(": ")[2]
+        (tmp_path / "FILE").write_bytes(b"z\0x")
+        subprocess.run(["bash", "-c", command], env=environment, cwd=tmp_path, check=True)
+    assert "^@ for U+0000" in hints[1]
+    state = store.read_state("o'x")
+    assert state is not None
+    assert state.entries == {"a": b"1"}
 
 
 # Names of pools and namespaces

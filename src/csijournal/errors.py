@@ -302,10 +302,7 @@ class PlaceUnusable(StoreError):
 class UnreadableContent(PlaceUnusable):
     """An object holds keys or values that this store cannot hand out as they are."""
 
-    usual_hint = (
-        "No journal writes such a key; verify names each with the command that shows it,"
-        " and everything else can be worked on"
-    )
+    usual_hint = "No journal writes such a thing; all other objects can be worked on"
 
 
 class StoreFull(StoreError):

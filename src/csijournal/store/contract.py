@@ -160,13 +160,18 @@ def unreadable_in(entries: Mapping[str, bytes] | None) -> tuple[Unreadable, ...]
     return entries.unreadable if isinstance(entries, Entries) else ()
 
 
-def require_readable(object_name: str, entries: Mapping[str, bytes]) -> None:
+def require_readable(
+    object_name: str,
+    entries: Mapping[str, bytes],
+    advice: Callable[[Unreadable], str] = lambda _: "",
+) -> None:
     """Raise UnreadableContent where the object holds more than `entries`."""
     unreadable = unreadable_in(entries)
     if unreadable:
         raise UnreadableContent(
             f"of the object's keys {len(unreadable)} cannot be read: {unreadable[0]}",
             object_name=object_name,
+            hint=advice(unreadable[0]),
         )
 
 
@@ -280,6 +285,11 @@ class Store(ABC):
         A store without namespaces has none to tell.
         """
         return iter(())
+
+    def advice(self, unreadable: Unreadable) -> str:
+        """How an operator sees and removes this with other tools; "" where no tool is known."""
+        del unreadable
+        return ""
 
     def beside(self, pool_id: int, namespace: str) -> Store | None:
         """The store on another pool and namespace of the same cluster, over the same login.

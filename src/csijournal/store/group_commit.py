@@ -28,6 +28,7 @@ from csijournal.store.contract import (
     PAGE_ENTRIES_MAX,
     ObjectState,
     Store,
+    Unreadable,
     Write,
 )
 
@@ -225,6 +226,9 @@ class GroupCommitStore(Store):
 
     def namespaces(self) -> Iterator[str]:
         return self._inner.namespaces()
+
+    def advice(self, unreadable: Unreadable) -> str:
+        return self._inner.advice(unreadable)
 
     def beside(self, pool_id: int, namespace: str) -> Store | None:
         return self._inner.beside(pool_id, namespace)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from shlex import quote
 from typing import NamedTuple
 
 from csijournal.store.contract import Unreadable
@@ -114,3 +115,28 @@ def not_text(object_name: str, key: bytes) -> Unreadable:
 def cut(object_name: str, key: str) -> Unreadable:
     """A key of which only what stands before its U+0000 is known."""
     return Unreadable(object_name, key.encode(), CUT)
+
+
+def advice(unreadable: Unreadable, pool: str, namespace: str) -> str:
+    """How to see and remove the key with `rados`, which has its bytes."""
+    where = f"-p {quote(pool)}" + (f" -N {quote(namespace)}" if namespace else "")
+    name = quote(unreadable.object_name)
+    if unreadable.problem == NOT_TEXT:
+        return f"To remove it: rados {where} rmomapkey {name} {_in_bash(unreadable.key)}"
+    return (
+        f"`rados {where} listomapkeys {name} | cat -v` shows it, with ^@ for U+0000."
+        f" To remove it, put its bytes into FILE: rados {where} rmomapkey {name}"
+        " --omap-key-file FILE"
+    )
+
+
+def _in_bash(key: bytes) -> str:
+    """The key as a word of bash, zsh and ksh."""
+    return "$'" + "".join(_in_quotes(byte) for byte in key) + "'"
+
+
+def _in_quotes(byte: int) -> str:
+    character = chr(byte)
+    # Three octal digits end by themselves; \xff would take in a digit behind it.
+    plain = character.isascii() and (character.isalnum() or character in "._-")
+    return character if plain else f"\\{byte:03o}"

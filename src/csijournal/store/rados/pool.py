@@ -15,6 +15,7 @@ from csijournal.store.contract import (
     Guarantee,
     ObjectState,
     Store,
+    Unreadable,
     Write,
     check_keys,
     check_name,
@@ -168,6 +169,9 @@ class RADOSStore(Store):
         The whole pool is walked.
         """
         return self._lister.namespaces()
+
+    def advice(self, unreadable: Unreadable) -> str:
+        return self._reader.advice(unreadable)
 
     def beside(self, pool_id: int, namespace: str) -> RADOSStore:
         return self._cluster.store(namespace=namespace, pool_id=pool_id)

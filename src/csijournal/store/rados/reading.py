@@ -29,7 +29,7 @@ from csijournal.store.rados.binding import (
     import_rados,
 )
 from csijournal.store.rados.errors import Operation
-from csijournal.store.rados.keys import Page, cut, following, not_text, page_of
+from csijournal.store.rados.keys import Page, advice, cut, following, not_text, page_of
 
 READS_UNDER_WAY_MAX = 64
 """How many objects `read_objects` asks for at a time."""
@@ -132,6 +132,10 @@ class Reader:
             answer = self.ask(opened, opened.ioctx, object_name, Keys(tuple(keys)))
             return None if answer is None else answer.pages[0].entries
 
+    def advice(self, unreadable: Unreadable) -> str:
+        """How to see and remove a key that cannot be read."""
+        return advice(unreadable, self._access.context.pool, self._access.namespace)
+
     # Pages
 
     def page(self, object_name: str, after: str, prefix: str, limit: int) -> Entries | None:
@@ -224,7 +228,7 @@ class Reader:
         version = ioctx.get_last_version()
         answer = _same(version, self.ask(opened, ioctx, object_name, Behind("")))
         entries = self._rest(opened, ioctx, object_name, answer, "", confirm=True)
-        require_readable(object_name, entries)
+        require_readable(object_name, entries, self.advice)
         return ObjectState(dict(entries), version, modified_ns)
 
     def _rest(
