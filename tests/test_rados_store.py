@@ -31,8 +31,8 @@ from csijournal.errors import (
 from csijournal.store import KeyAbsent, KeyEquals, KeyPresent, ObjectAbsent, ObjectExists, Write
 from csijournal.store.contract import Unchanged
 from csijournal.store.rados.binding import import_rados
+from csijournal.store.rados.many import READS_UNDER_WAY_MAX
 from csijournal.store.rados.pool import RADOSStore
-from csijournal.store.rados.reading import READS_UNDER_WAY_MAX
 
 pytestmark = pytest.mark.ceph
 

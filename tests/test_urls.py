@@ -69,13 +69,22 @@ def test_a_place_that_is_not_to_be_made_is_not_found_at_the_first_use(tmp_path: 
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("timeout", ["0", "0.5", "12", "1e3", "1e300"])
+@pytest.mark.parametrize("timeout", ["0", "0.5", "12", "1e3", "1e6"])
 def test_the_timeout_of_sqlite_is_in_seconds(tmp_path: Path, timeout: str) -> None:
     with open_store(f"sqlite://{tmp_path}/journal.db?timeout={timeout}") as store:
         assert isinstance(store, GroupCommitStore)
         assert isinstance(store._inner, SQLiteStore)
         assert store._inner._file._timeout_seconds == float(timeout)
         store.connect()
+
+
+@pytest.mark.parametrize("timeout", ["1e300", "1000001", "-1", "nan", "inf", "soon", ""])
+@pytest.mark.parametrize("url", ["sqlite:journal.db", "rados://pool"])
+def test_a_timeout_that_no_store_can_count_is_refused(url: str, timeout: str) -> None:
+    if (url, timeout) == ("rados://pool", ""):  # empty values count as missing there
+        return
+    with pytest.raises(InvalidStoreURL, match="0 to 1,000,000 seconds"):
+        open_store(f"{url}?timeout={timeout}")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def open_place(
 
 
 def _connect(store: Store, settings: Settings) -> None:
-    """Reach the store; who named none is told of the other kind of place."""
+    """Reach the store; who named none is told of the other kind of location."""
     try:
         store.connect()
     except PlaceNotFound as error:
@@ -126,7 +126,9 @@ def _timeout_seconds(settings: Settings) -> float:
     text = settings.given.get("timeout", str(_TIMEOUT_SECONDS))
     seconds = parse_timeout(text)
     if seconds is None:
-        raise click.UsageError(f"--timeout {text} is not 0 to {SECONDS_MAX:,.0f} seconds.")
+        raise click.UsageError(
+            f"--timeout: {text!r} is not a timeout of 0 to {SECONDS_MAX:,.0f} seconds."
+        )
     return seconds
 
 
@@ -156,7 +158,7 @@ def _default_url(*, create: bool) -> str:
         except OSError as error:
             raise PermissionDenied(
                 f"the folder {folder} cannot be made: {error.strerror}",
-                hint="Name another place with --store or CSIJOURNAL_STORE",
+                hint="Name another location with --store or CSIJOURNAL_STORE",
             ) from error
     return "sqlite://" + quote(str(folder / "journal.db"), errors="surrogateescape")
 

@@ -1,1 +1,1 @@
-"""A store in a RADOS pool: one login, one place a store."""
+"""Stores in RADOS pools: one login, and as many stores on pools and namespaces as are wanted."""

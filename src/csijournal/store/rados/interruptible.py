@@ -1,4 +1,4 @@
-"""Calls that block in C, made so that the main thread hears Control-C meanwhile.
+"""Calls that block in C, made so that the main thread hears Control-C during them.
 
 Python runs signal handlers in the main thread, between two of its steps: a
 thread that waits inside of librados hears nothing, for as long as an OSD is

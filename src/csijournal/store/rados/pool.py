@@ -26,6 +26,7 @@ from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.listing import Lister, ObjectID
 from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.rados.login import Login
+from csijournal.store.rados.many import ReaderOfMany
 from csijournal.store.rados.reading import Reader
 from csijournal.store.rados.writing import Writer
 
@@ -84,6 +85,7 @@ class RADOSStore(Store):
         )
         self._access = PoolAccess(self._cluster, pool, pool_id, namespace, self._place)
         self._reader = Reader(self._access)
+        self._reader_of_many = ReaderOfMany(self._access, self._reader)
         self._writer = Writer(self._access, self._reader, clock)
         self._lister = Lister(self._access)
 
@@ -145,7 +147,7 @@ class RADOSStore(Store):
     def read_objects(
         self, object_names: Iterable[str], *, sentinel: str = ""
     ) -> Iterator[tuple[str, dict[str, bytes] | None]]:
-        return self._reader.many(map(check_name, object_names), sentinel)
+        return self._reader_of_many.read(map(check_name, object_names), sentinel)
 
     def read_state(self, object_name: str) -> ObjectState | None:
         check_name(object_name)

@@ -23,7 +23,8 @@ from csijournal.store.contract import (
 from csijournal.store.rados.access import Opened, PoolAccess
 from csijournal.store.rados.binding import BINDING_ERRORS, Ioctx, WriteOp, import_rados
 from csijournal.store.rados.errors import Operation
-from csijournal.store.rados.reading import NANOSECONDS, Keys, ObjectChangedError, Reader
+from csijournal.store.rados.reading import NANOSECONDS, ObjectChangedError, Reader
+from csijournal.store.rados.requests import Keys
 
 
 class _ObjectMissingError(Exception):
