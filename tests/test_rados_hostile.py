@@ -186,6 +186,20 @@ def test_a_key_with_nul_that_looks_whole_is_found_before_the_object_is_changed(
 
 
 @pytest.mark.ceph
+def test_an_empty_key_is_whole_beside_those_that_are_cut_to_it(
+    ceph: ThrowawayCluster, store: RADOSStore, namespace: str
+) -> None:
+    store.write(Write("o", puts={"": b"zone", "a": b"1"}))
+    put_raw(ceph, POOL, namespace, "o", b"\0x")
+    for sentinel in ("", "a"):
+        found = store.read_object("o", sentinel=sentinel)
+        assert found == {"": b"zone", "a": b"1"}
+        assert [bad.key for bad in unreadable_in(found)] == [b""]
+    with pytest.raises(UnreadableContent):
+        store.read_state("o")
+
+
+@pytest.mark.ceph
 def test_hundreds_of_keys_with_nul_are_passed(
     ceph: ThrowawayCluster, store: RADOSStore, namespace: str
 ) -> None:

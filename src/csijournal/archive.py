@@ -58,7 +58,7 @@ class Record:
             raise TypeError(name)
         check_name(name)
         if keys is not None:
-            keys = {check_name(key, name): _decoded(value) for key, value in keys.items()}
+            keys = {check_name(key): _decoded(value) for key, value in keys.items()}
         return cls(name, keys, fields.get("whole", False) is True)
 
 

@@ -239,10 +239,13 @@ class Store(ABC):
         """Entries in order of key, from the first behind `after`; None for no object.
 
         At most `limit` of them, and a store may return fewer: only an empty
-        page is the end.  Keys that cannot be read stop nothing: the page goes
-        on behind them and `unreadable_in(page)` tells them, in the empty page
-        those behind the last entry.  Each is told in one page; of more than a
-        page of them in a row perhaps not all, but one at least.
+        page is the end.  The empty key is behind none, so no page has it: read
+        it by its name, or with the whole object.
+
+        Keys that cannot be read stop nothing: the page goes on behind them and
+        `unreadable_in(page)` tells them, in the empty page those behind the last
+        entry.  Each is told in one page; of more than a page of them in a row
+        perhaps not all, but one at least.
         """
 
     @abstractmethod
@@ -361,13 +364,15 @@ class Store(ABC):
 
 
 def check_name(name: str, object_name: str = "") -> str:
-    """`name` itself.  Raises InvalidObjectName for what some store cannot hold.
+    """`name` itself, or a key of `object_name`.
 
-    librados takes names as C strings, and cuts them at U+0000 without a word.
+    Raises InvalidObjectName for what some store cannot hold: librados takes
+    names as C strings, and cuts them at U+0000 without a word.  A key may be
+    empty: Ceph-CSI's CephFS driver writes one into its snapshot records.
     """
     if not _is_text(name):
         problem = "is not text"
-    elif not name:
+    elif not name and not object_name:
         problem = "is empty"
     elif "\0" in name:
         problem = f"holds U+0000 at position {name.index(chr(0)) + 1}"

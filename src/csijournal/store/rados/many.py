@@ -13,7 +13,7 @@ from csijournal.store.rados.binding import Completion, OmapAnswer, ReadOp, impor
 from csijournal.store.rados.errors import Operation
 from csijournal.store.rados.keys import page_of
 from csijournal.store.rados.reading import Reader
-from csijournal.store.rados.requests import is_whole, whole
+from csijournal.store.rados.requests import entries_of, is_whole, whole
 
 READS_UNDER_WAY_MAX = 64
 """How many objects are asked for at a time: enough to hide the round trips, and bounded."""
@@ -93,6 +93,6 @@ class ReaderOfMany:
                 raise self._access.failed(result, opened, Operation.READ, object_name)
             pages = [page_of(answer) for answer in started.answers]
         if is_whole(pages, sentinel):
-            return object_name, Entries(pages[0].entries)
+            return object_name, Entries(entries_of(pages))
         # A completed asynchronous read does not tell its version, so this starts again.
         return object_name, self._reader.whole(object_name, sentinel)

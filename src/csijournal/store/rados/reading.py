@@ -25,6 +25,7 @@ from csijournal.store.rados.requests import (
     Keys,
     Request,
     Total,
+    entries_of,
     from_key,
     is_whole,
     merged,
@@ -164,7 +165,7 @@ class Reader:
     ) -> Entries | None:
         answer = self.ask(opened, ioctx, object_name, *whole(sentinel))
         if answer is None or is_whole(answer.pages, sentinel):
-            return None if answer is None else Entries(answer.pages[0].entries)
+            return None if answer is None else Entries(entries_of(answer.pages))
         return self._rest(opened, ioctx, object_name, answer, sentinel)
 
     def _try_state(self, opened: Opened, ioctx: Ioctx, object_name: str) -> ObjectState | None:
@@ -172,7 +173,7 @@ class Reader:
         if modified_ns is None:
             return None
         version = ioctx.get_last_version()
-        answer = _same(version, self.ask(opened, ioctx, object_name, Behind("")))
+        answer = _same(version, self.ask(opened, ioctx, object_name, *whole("")))
         entries = self._rest(opened, ioctx, object_name, answer, "", confirm=True)
         require_readable(object_name, entries, self.advice)
         return ObjectState(dict(entries), version, modified_ns)
@@ -187,7 +188,7 @@ class Reader:
         *,
         confirm: bool = False,
     ) -> Entries:
-        """All entries, the first of which are in `answer`; each page once.
+        """All entries, the first of which are in `answer`, that to `whole`; each page once.
 
         With `confirm`, and where there are signs of keys that are cut, each key
         is asked for by name.  Raises ObjectChangedError unless all is of the
@@ -208,7 +209,7 @@ class Reader:
             page = merged(pages[: len(requests)], "")
         if confirm or total.cut_keys:
             total.keep(self._confirmed(opened, ioctx, object_name, total.entries, version))
-        return Entries(total.entries, total.unreadable(object_name))
+        return Entries(answer.pages[1].entries | total.entries, total.unreadable(object_name))
 
     def _confirmed(
         self,

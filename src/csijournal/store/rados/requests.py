@@ -76,15 +76,24 @@ class Total:
 
 
 @lru_cache(maxsize=8)
-def whole(sentinel: str) -> tuple[Behind, ...]:
-    """What to ask for in one operation so that `is_whole` can judge the answer."""
-    return (Behind(""), Behind(sentinel)) if sentinel else (Behind(""),)
+def whole(sentinel: str) -> tuple[Request, ...]:
+    """What to ask for in one operation so that `is_whole` can judge the answer.
+
+    No listing shows the empty key, so it is asked for by its name.
+    """
+    asked = (Behind(""), Keys(("",)))
+    return (*asked, Behind(sentinel)) if sentinel else asked
 
 
 def is_whole(pages: Sequence[Page], sentinel: str) -> bool:
     """Whether the answer to `whole` is the whole object, all of which can be read."""
     first = pages[0]
     return first.last is None or (first.is_plain and reaches_the_end(pages, sentinel))
+
+
+def entries_of(pages: Sequence[Page]) -> dict[str, bytes]:
+    """The entries in an answer to `whole`."""
+    return pages[1].entries | pages[0].entries
 
 
 def reaches_the_end(pages: Sequence[Page], sentinel: str) -> bool:
@@ -96,7 +105,7 @@ def reaches_the_end(pages: Sequence[Page], sentinel: str) -> bool:
     sentinel, would reach further.
     """
     first, probe = pages[0], pages[-1]
-    return sentinel in first.entries and probe.last in (None, first.last)
+    return bool(sentinel) and sentinel in first.entries and probe.last in (None, first.last)
 
 
 def from_key(

@@ -26,6 +26,9 @@ from csijournal.store.rados.errors import Operation
 from csijournal.store.rados.reading import NANOSECONDS, ObjectChangedError, Reader
 from csijournal.store.rados.requests import Keys
 
+_NOBODY_S_KEY = "\x01"
+"""No journal writes it; an object that has it with a value behind "x" takes no guarded write."""
+
 
 class _ObjectMissingError(Exception):
     """A write found no object."""
@@ -99,8 +102,8 @@ class Writer:
 def _add_guards(rados: ModuleType, operation: WriteOp, write: Write) -> None:
     """Turn the guards into compares, each of which fails on a missing object."""
     if _has(write, ObjectExists):
-        # Holds wherever there is an object: no object has the key "", and none is less than text.
-        operation.omap_cmp("", "x", rados.LIBRADOS_CMPXATTR_OP_LT)
+        # Holds wherever there is an object: a missing key is less than any text.
+        operation.omap_cmp(_NOBODY_S_KEY, "x", rados.LIBRADOS_CMPXATTR_OP_LT)
     if _has(write, ObjectAbsent):
         operation.new(rados.LIBRADOS_CREATE_EXCLUSIVE)
     elif write.puts and all(isinstance(guard, KeyAbsent) for guard in write.guards):
