@@ -118,6 +118,27 @@ def test_the_cluster_s_own_fsid_verifies_a_handle(
     handle = str(Handle(fsid, numbers.pool_alone, group_uuid))
     found = cli("show", handle, "-c", str(ceph.conf))
     assert f"cluster id is {fsid}, this cluster's fsid" in found.err
+    found = cli("show", handle, "-c", str(ceph.conf), "-o", "json")
+    assert found.json["looked_in"] == {
+        "driver": "rbd",
+        "pool": "handle-data",
+        "pool_id": numbers.pool_alone,
+        "namespace": "",
+        "filesystem": None,
+        "cluster_id": fsid,
+        "cluster_id_verified": True,
+        "fsid": fsid,
+    }
+
+
+def test_the_key_that_leads_to_the_pool_of_a_handle_may_come_through_a_pipe(
+    cli: CLI, ceph: ThrowawayCluster, numbers: Numbers
+) -> None:
+    group_uuid = str(uuid.uuid4())
+    group_in(ceph, "handle-data", "", group_uuid)
+    handle = str(Handle("c", numbers.pool_alone, group_uuid))
+    login = ["-c", str(ceph.conf), "--keyfile", "/dev/stdin"]
+    cli("show", handle, *login, stdin=ceph.admin_key())
 
 
 def test_something_else_is_no_fs_dump() -> None:

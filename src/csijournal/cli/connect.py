@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ import click
 
 from csijournal.cli.options import Settings
 from csijournal.cli.output import note
-from csijournal.cli.rados_options import location_of_options, open_rados
+from csijournal.cli.rados_options import LookedIn, location_of_options, open_rados
 from csijournal.errors import (
     InvalidStoreURL,
     PermissionDenied,
@@ -95,12 +96,18 @@ def _open(settings: Settings, create: bool, handle: Handle | None) -> Store:
     _require_one_place(settings)
     if settings.rados:
         return open_rados(
-            settings.rados, handle, _timeout_seconds(settings), lambda text: note(settings, text)
+            settings.rados, handle, _timeout_seconds(settings), partial(_say, settings)
         )
     url = settings.given.get("store", _store_variable())
     if url is None:
         url = _default_url(create=create)
     return open_store(_with_timeout(_require_utf8(url), settings), create=create)
+
+
+def _say(settings: Settings, looked_in: LookedIn) -> None:
+    """Say where a handle led; with JSON it stands in the answer."""
+    settings.looked_in = looked_in.to_json()
+    note(settings, str(looked_in))
 
 
 def _store_variable() -> str | None:

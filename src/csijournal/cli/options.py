@@ -66,6 +66,8 @@ class Settings:
         self.given: dict[str, str] = {}
         self.opener: Callable[[], Store] | None = None
         """Opens the store, where it is one of several over a login that is open already."""
+        self.looked_in: dict[str, object] | None = None
+        """Where a handle led, for answers in JSON."""
 
     @property
     def json(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import click
 
@@ -12,7 +13,59 @@ from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.location import DRIVERS, RADOSLocation
 from csijournal.wire.handles import Handle
 
-Say = Callable[[str], None]
+
+@dataclass(frozen=True, slots=True)
+class LookedIn:
+    """Where a handle led, and whether this is the cluster that it names, as far as is known.
+
+    `others` are the pools that its number means too, and that have no such
+    UUID.  `config` is the config.json in which the cluster id was looked up.
+    """
+
+    pool: HandlePool
+    others: tuple[HandlePool, ...]
+    cluster_id: str
+    fsid: str
+    config: str = ""
+
+    @property
+    def verified(self) -> bool:
+        """Whether something says that the handle's cluster id is this cluster's."""
+        return bool(self.config) or self.cluster_id == self.fsid
+
+    def __str__(self) -> str:
+        others = " and ".join(map(str, self.others))
+        also = f" (the handle's number also means {others}, where its UUID was not found)"
+        if self.config:
+            identity = f", as in {self.config}"
+        elif self.verified:
+            identity = ", this cluster's fsid"
+        else:
+            identity = (
+                " (not verified: give --csi-config to look it up;"
+                f" this cluster's fsid is {self.fsid})"
+            )
+        return (
+            f"looked in {self.pool}{also if others else ''};"
+            f" the handle's cluster id is {self.cluster_id}{identity}"
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """The same as fields."""
+        filesystem = self.pool.filesystem
+        return {
+            "driver": self.pool.driver,
+            "pool": self.pool.pool,
+            "pool_id": self.pool.pool_id,
+            "namespace": self.pool.namespace,
+            "filesystem": filesystem and filesystem.name,
+            "cluster_id": self.cluster_id,
+            "cluster_id_verified": self.verified,
+            "fsid": self.fsid,
+        }
+
+
+Say = Callable[[LookedIn], None]
 
 
 def open_rados(
@@ -51,15 +104,13 @@ def _open_by_handle(words: dict[str, str], handle: Handle, say: Say) -> Store:
         words["cluster-id"] = handle.cluster_id
     words["pool-id"] = str(handle.location_id)
     drivers = [words["driver"]] if words.get("driver") else list(DRIVERS)
-    locations = {
-        driver: RADOSLocation.from_words(words | {"driver": driver}).resolved()
-        for driver in drivers
-    }
-    cluster = RADOSCluster(locations[drivers[0]].login)
+    locations = [RADOSLocation.from_words(words | {"driver": driver}) for driver in drivers]
+    namespaces = {found.driver: found.found_namespace for found in locations}
+    cluster = RADOSCluster.at(locations[0])
     try:
-        namespaces = {driver: found.namespace or "" for driver, found in locations.items()}
         pool, thought_of = find_pool(cluster, handle, namespaces)
-        say(f"looked in {_in_words(pool, thought_of)}; {_identity(words, cluster, handle)}")
+        others = tuple(other for other in thought_of if other != pool)
+        say(LookedIn(pool, others, handle.cluster_id, cluster.fsid(), words.get("csi-config", "")))
     except BaseException:
         cluster.close()
         raise
@@ -78,20 +129,3 @@ def _require_cluster_id(words: Mapping[str, str], handle: Handle) -> None:
             f"The handle is of the cluster {handle.cluster_id}, and --cluster-id is {named}."
             " Give the handle's, or -p POOL to look in a pool of this cluster all the same."
         )
-
-
-def _in_words(pool: HandlePool, thought_of: list[HandlePool]) -> str:
-    others = " and ".join(str(other) for other in thought_of if other != pool)
-    also = f" (the handle's number also means {others}, where its UUID was not found)"
-    return f"{pool}{also if others else ''}"
-
-
-def _identity(words: Mapping[str, str], cluster: RADOSCluster, handle: Handle) -> str:
-    """Whether this is the handle's cluster, as far as that can be known."""
-    said = f"the handle's cluster id is {handle.cluster_id}"
-    if "csi-config" in words:
-        return f"{said}, as in {words['csi-config']}"
-    fsid = cluster.fsid()
-    if handle.cluster_id == fsid:
-        return f"{said}, this cluster's fsid"
-    return f"{said} (not verified: give --csi-config to look it up; this cluster's fsid is {fsid})"

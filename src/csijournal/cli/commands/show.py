@@ -56,7 +56,8 @@ def command(settings: Settings, what: str, referrers: bool) -> None:
             raise _not_found(store, settings, what, search, handle)
     for number, one in enumerate(told):
         if settings.json:
-            print_json(told_as_json(one))
+            found_by = {"looked_in": settings.looked_in} if settings.looked_in else {}
+            print_json(told_as_json(one) | found_by)
         else:
             print_lines([*([""] if number else []), *told_lines(settings, one)])
     error = error_of(told)

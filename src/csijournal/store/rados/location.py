@@ -8,7 +8,12 @@ from dataclasses import dataclass, field, fields
 from urllib.parse import quote, urlencode
 
 from csijournal.errors import InvalidStoreURL, PlaceUnusable
-from csijournal.store.rados.csi_config import CEPHFS_NAMESPACE, RBD_NAMESPACE, find_cluster
+from csijournal.store.rados.csi_config import (
+    CEPHFS_NAMESPACE,
+    RBD_NAMESPACE,
+    CephCluster,
+    find_cluster,
+)
 from csijournal.store.rados.files import read_small
 from csijournal.store.rados.login import Login
 from csijournal.store.timeouts import SECONDS_MAX, parse_timeout
@@ -162,30 +167,42 @@ class RADOSLocation:
             timeout_seconds=self.timeout_seconds,
         )
 
+    @property
+    def found_namespace(self) -> str:
+        """The namespace, where none is named that of the driver.  Raises as `resolved` does."""
+        if self.namespace is not None:
+            return self.namespace
+        cluster = self._configured()
+        return DRIVERS[self.driver] if cluster is None else cluster.namespace(self.driver)
+
     def resolved(self, environment: Mapping[str, str] = os.environ) -> RADOSLocation:
         """With the key, monitors and namespace that files and the environment tell.
 
         Raises what `find_cluster` does, and the same for the key file.
         """
-        monitors, namespace = self.monitors, DRIVERS[self.driver]
-        if self.csi_config is not None and self.cluster_id is not None:
-            cluster = find_cluster(self.csi_config, self.cluster_id)
-            monitors, namespace = ",".join(cluster.monitors), cluster.namespace(self.driver)
-            if not monitors:
-                # Without any, librados would go to the cluster of its own configuration.
-                raise PlaceUnusable(f"{self.csi_config} has no monitors for {self.cluster_id}")
+        cluster = self._configured()
         return RADOSLocation(
             pool=self.pool,
             pool_id=self.pool_id,
-            namespace=namespace if self.namespace is None else self.namespace,
+            namespace=self.found_namespace,
             conf=self.conf,
             name=self.name,
             keyring=self.keyring,
             key=self._found_key(environment),
-            monitors=monitors,
+            monitors=self.monitors if cluster is None else ",".join(cluster.monitors),
             timeout_seconds=self.timeout_seconds,
             driver=self.driver,
         )
+
+    def _configured(self) -> CephCluster | None:
+        """What config.json says of the cluster id; None where none was given."""
+        if self.csi_config is None or self.cluster_id is None:
+            return None
+        cluster = find_cluster(self.csi_config, self.cluster_id)
+        if not cluster.monitors:
+            # Without any, librados would go to the cluster of its own configuration.
+            raise PlaceUnusable(f"{self.csi_config} has no monitors for {self.cluster_id}")
+        return cluster
 
     def _found_key(self, environment: Mapping[str, str]) -> str | None:
         if self.key is not None:

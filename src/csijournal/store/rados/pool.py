@@ -121,12 +121,6 @@ class RADOSStore(Store):
         with self._access.using() as opened:
             return int(opened.ioctx.get_pool_id())
 
-    @property
-    def pool_name(self) -> str:
-        """The pool's name.  Connects where only the id is known."""
-        with self._access.using():
-            return self._access.context.pool
-
     def connect(self) -> None:
         self._access.using()
 
