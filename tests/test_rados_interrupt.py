@@ -107,7 +107,7 @@ def test_control_c_is_heard_while_the_monitor_is_silent(
 ) -> None:
     calls = {
         "connect": ("store.connect()", "new"),
-        "ask": ("store.cluster.mon_command('fs ls')", "connected"),
+        "ask": ("store.session.mon_command('fs ls')", "connected"),
     }
     waiting = {what: Waiting(ceph, call, timeout, state) for what, (call, state) in calls.items()}
     ceph.pause_mon()

@@ -424,7 +424,7 @@ def _full(store: RADOSStore) -> bool:
 def test_a_client_that_was_blocklisted_is_told_so_and_connects_as_a_new_one(
     ceph: ThrowawayCluster, hasty: RADOSStore
 ) -> None:
-    address = hasty.cluster.connection().cluster.get_addrs().strip()  # type: ignore[attr-defined]
+    address = hasty.session.connection().cluster.get_addrs().strip()  # type: ignore[attr-defined]
     ceph.run("osd", "blocklist", "add", address)
 
     with pytest.raises(ClientBlocked, match="blocklisted"):

@@ -141,6 +141,22 @@ def test_the_key_that_leads_to_the_pool_of_a_handle_may_come_through_a_pipe(
     cli("show", handle, *login, stdin=ceph.admin_key())
 
 
+def test_a_handle_is_followed_to_the_cluster_that_a_configuration_names(
+    cli: CLI, ceph: ThrowawayCluster, numbers: Numbers
+) -> None:
+    fields = {"clusterID": "near", "monitors": ceph.monitors, "cephFS": {"radosNamespace": "fs"}}
+    (cli.folder / "config.json").write_text(json.dumps([fields]))
+    group_uuid = str(uuid.uuid4())
+    group_in(ceph, "handle-meta", "fs", group_uuid)
+    login = ["--csi-config", "config.json", "--keyring", str(ceph.keyring)]
+    found = cli("show", str(Handle("near", numbers.both, group_uuid)), *login)
+    assert "looked in pool handle-meta" in found.err
+    assert "namespace fs" in found.err
+    assert "the handle's cluster id is near, as in config.json" in found.err
+    other = str(Handle("far", numbers.both, group_uuid))
+    assert "has no cluster id 'far'" in cli.refused("show", other, *login, code=16)
+
+
 def test_something_else_is_no_fs_dump() -> None:
     assert parse_fs_dump({"filesystems": []}) == []
     one = {"id": 2, "mdsmap": {"fs_name": "f", "metadata_pool": 3}}

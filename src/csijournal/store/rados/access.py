@@ -15,7 +15,6 @@ from csijournal.errors import (
     StoreTimeout,
 )
 from csijournal.store.rados.binding import BINDING_ERRORS, Cluster, Ioctx, import_rados
-from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.connection import Connection
 from csijournal.store.rados.errors import (
     ErrorContext,
@@ -26,6 +25,7 @@ from csijournal.store.rados.errors import (
     store_error,
     translated,
 )
+from csijournal.store.rados.session import Session
 
 
 class Opened:
@@ -54,9 +54,9 @@ class PoolAccess:
     """A pool, known by name or else by id, and a namespace in it, over a login."""
 
     def __init__(
-        self, cluster: RADOSCluster, pool: str, pool_id: int | None, namespace: str, url: str
+        self, session: Session, pool: str, pool_id: int | None, namespace: str, url: str
     ) -> None:
-        self.cluster = cluster
+        self.session = session
         self.namespace = namespace
         self._pool = pool
         self._pool_id = pool_id
@@ -67,12 +67,12 @@ class PoolAccess:
     @property
     def timeout_seconds(self) -> float:
         """How long one operation may take; 0 is forever."""
-        return self.cluster.login.timeout_seconds
+        return self.session.login.timeout_seconds
 
     @property
     def context(self) -> ErrorContext:
         """Who works where, for messages."""
-        return self.cluster.context(self._pool or f"with the id {self._pool_id}", self.namespace)
+        return self.session.context(self._pool or f"with the id {self._pool_id}", self.namespace)
 
     def close(self) -> None:
         """Refuse all further use."""
@@ -82,7 +82,7 @@ class PoolAccess:
         """The pool, opened now where it is not; enter a block on it to use it."""
         if self._closed:
             raise PlaceUnusable(f"the store on {self._url} is closed")
-        connection = self.cluster.connection()
+        connection = self.session.connection()
         opened = self._opened
         if opened is None or opened.connection is not connection:
             opened = self._opened = self._open(connection)
@@ -130,7 +130,7 @@ class PoolAccess:
 
     def _noted(self, error: StoreError, opened: Opened | None) -> StoreError:
         if isinstance(error, ClientBlocked) and opened is not None:
-            self.cluster.renew(opened.connection)
+            self.session.renew(opened.connection)
         return error
 
     def _open(self, connection: Connection) -> Opened:
@@ -140,7 +140,7 @@ class PoolAccess:
             # In a full pool, writes shall fail instead of waiting for room.
             ioctx.set_osdmap_full_try()
             connection.ioctxs.append(ioctx)
-        if self.cluster.is_erasure_coded(self._pool):
+        if self.session.is_erasure_coded(self._pool):
             raise no_omaps(self.context)
         return Opened(connection, ioctx)
 
@@ -152,7 +152,7 @@ class PoolAccess:
                 yield
         except StoreTimeout:
             try:
-                self.cluster.mon_command("osd pool ls")
+                self.session.mon_command("osd pool ls")
             except PermissionDenied:
                 raise no_osd_map(self.context) from None
             raise

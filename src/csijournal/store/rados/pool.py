@@ -22,12 +22,12 @@ from csijournal.store.contract import (
     check_range,
 )
 from csijournal.store.rados.access import PoolAccess
-from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.listing import Lister, ObjectID
 from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.rados.login import Login
 from csijournal.store.rados.many import ReaderOfMany
 from csijournal.store.rados.reading import Reader
+from csijournal.store.rados.session import Session
 from csijournal.store.rados.writing import Writer
 
 JOURNAL_OBJECTS_PREFIX = "csi."
@@ -41,7 +41,7 @@ class RADOSStore(Store):
     file `conf`, by default from where librados looks for one (CEPH_CONF,
     /etc/ceph/ceph.conf), and from CEPH_ARGS.  `name` is the full name of the
     user (client.admin); its key is `key` itself or lies in the file `keyring`.
-    With `cluster` the store uses that login, leaves it open, and takes none of
+    With `session` the store uses that login, leaves it open, and takes none of
     these.  `listing` are the journals' objects of the namespace (`csi.…`), where a
     walk through the pool found them already: `object_names` then walks no more.
 
@@ -65,15 +65,15 @@ class RADOSStore(Store):
         key: str | None = None,
         timeout_seconds: float = 30.0,
         clock: Callable[[], int] = time.time_ns,
-        cluster: RADOSCluster | None = None,
+        session: Session | None = None,
         listing: Collection[str] | None = None,
     ) -> None:
         if bool(pool) == (pool_id is not None):
             raise ValueError("give the pool's name or its id, one of the two")
         self._place = RADOSLocation(pool, pool_id, namespace or None).url
-        self.closes_login = cluster is None
+        self.closes_login = session is None
         self._listing = listing
-        self._cluster = cluster or RADOSCluster(
+        self._session = session or Session(
             Login(
                 conf=None if conf is None else os.fspath(conf),
                 name=name,
@@ -83,7 +83,7 @@ class RADOSStore(Store):
                 timeout_seconds=timeout_seconds,
             )
         )
-        self._access = PoolAccess(self._cluster, pool, pool_id, namespace, self._place)
+        self._access = PoolAccess(self._session, pool, pool_id, namespace, self._place)
         self._reader = Reader(self._access)
         self._reader_of_many = ReaderOfMany(self._access, self._reader)
         self._writer = Writer(self._access, self._reader, clock)
@@ -95,25 +95,27 @@ class RADOSStore(Store):
     ) -> RADOSStore:
         """The store at `location`, over a login of its own.
 
-        Raises what `RADOSCluster.at` does.
+        Raises what `RADOSLocation.resolved` does.
         """
         found = location.resolved()
-        return RADOSCluster(found.login).store(
+        store = cls(
             found.pool,
             found.namespace or "",
             pool_id=found.pool_id,
             clock=clock,
-            closes_login=True,
+            session=Session(found.login),
         )
+        store.closes_login = True
+        return store
 
     @property
     def place(self) -> str:
         return self._place
 
     @property
-    def cluster(self) -> RADOSCluster:
+    def session(self) -> Session:
         """The login that the store uses."""
-        return self._cluster
+        return self._session
 
     @property
     def pool_id(self) -> int:
@@ -170,7 +172,7 @@ class RADOSStore(Store):
         return self._reader.advice(unreadable)
 
     def beside(self, pool_id: int, namespace: str) -> RADOSStore:
-        return self._cluster.store(namespace=namespace, pool_id=pool_id)
+        return RADOSStore(namespace=namespace, pool_id=pool_id, session=self._session)
 
     def objects_everywhere(self) -> Iterator[ObjectID]:
         """All objects of all namespaces of the pool, in one walk."""
@@ -186,4 +188,4 @@ class RADOSStore(Store):
     def close(self) -> None:
         self._access.close()
         if self.closes_login:
-            self._cluster.close()
+            self._session.close()
