@@ -9,7 +9,7 @@ set -euo pipefail
 packages_for() {
     case "$1" in
         python) echo "python3 python3-venv" ;;
-        ceph) echo "ceph-mon ceph-osd ceph-common python3-rados" ;;
+        ceph) echo "ceph-mon ceph-osd ceph-common python3-rados python3-rbd" ;;
     esac
 }
 

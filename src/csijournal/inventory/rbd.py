@@ -1,0 +1,174 @@
+"""What RBD has in one pool and namespace: images, trash, groups, mirroring.
+
+The whole lists take a few calls, whatever the number of images (measured on
+Ceph 16.2.15: 300 images with ids in 1.5 ms), where opening one image takes
+4 ms.  So existence, names and ids are known of all, and an image is opened only
+when a finding asks about it.
+
+librbd answers with all images, and with all of the trash, at once and not in
+pages.  Memory is therefore bounded by their number: 500 bytes for each image
+and for each entry of the trash, half of it librbd's while it lists (measured
+with 100,000 images: 53 MB).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from csijournal.errors import PlaceUnusable, StoreError
+from csijournal.inventory.contract import (
+    Behind,
+    Details,
+    Inventory,
+    NotCompared,
+    Role,
+    Thing,
+    ThingKind,
+    UnknownInventory,
+)
+from csijournal.inventory.rbd_binding import import_rbd
+from csijournal.inventory.rbd_groups import read_members
+from csijournal.inventory.rbd_image import ImageReader
+from csijournal.inventory.rbd_lists import (
+    Caller,
+    MirrorState,
+    PoolLister,
+    PoolLists,
+    TrashEntry,
+    call_directly,
+    pool_applications,
+)
+from csijournal.store.contract import Store
+from csijournal.store.rados.access import PoolAccess
+from csijournal.store.rados.binding import Ioctx
+from csijournal.store.rados.cluster import RADOSCluster
+from csijournal.store.rados.errors import ErrorContext
+
+_IMAGE_KINDS = (ThingKind.IMAGE, ThingKind.TRASHED_IMAGE)
+_KINDS_OF = {
+    Role.VOLUME: _IMAGE_KINDS,
+    Role.SNAPSHOT: _IMAGE_KINDS,  # a CSI snapshot on RBD is an image of its own
+    Role.GROUP: (ThingKind.RBD_GROUP,),
+}
+
+
+def connect_rbd_inventory(cluster: RADOSCluster, pool: str, namespace: str = "") -> Inventory:
+    """The inventory of a pool and namespace over a login, for as long as that is open.
+
+    Raises StoreError where the pool cannot be opened.
+    """
+    store = cluster.store(pool, namespace)
+    access = PoolAccess(cluster, pool, None, namespace, store.place)
+    opened = access.using()
+    return open_rbd_inventory(
+        opened.ioctx,
+        store,
+        access.context,
+        applications=pool_applications(cluster.mon_command, pool),
+        call=opened.connection.call,
+    )
+
+
+def open_rbd_inventory(
+    ioctx: Ioctx,
+    store: Store,
+    context: ErrorContext,
+    *,
+    applications: Collection[str] | None = None,
+    call: Caller = call_directly,
+) -> Inventory:
+    """The RBD inventory, or one that says that the binding of librbd is missing.
+
+    Arguments as for `RBDInventory`.
+    """
+    try:
+        import_rbd()
+    except PlaceUnusable as error:
+        reason = NotCompared("RBD images, trash and groups", error.message, error.hint)
+        return UnknownInventory(reason)
+    return RBDInventory(ioctx, store, context, applications=applications, call=call)
+
+
+class RBDInventory(Inventory):
+    """RBD in the pool and namespace of `ioctx`, which stays the caller's to close.
+
+    `store` is on the same pool and namespace.  `applications` are those that
+    the pool is tagged with (`pool_applications`); None where they are not known.
+    """
+
+    name = "rbd"
+
+    def __init__(
+        self,
+        ioctx: Ioctx,
+        store: Store,
+        context: ErrorContext,
+        *,
+        applications: Collection[str] | None = None,
+        call: Caller = call_directly,
+    ) -> None:
+        self._lister = PoolLister(ioctx, store, context, applications, call)
+        self._read: PoolLists | None = None
+
+    @property
+    def _lists(self) -> PoolLists:
+        if self._read is None:
+            self._read = self._lister.lists()
+        return self._read
+
+    def refresh(self) -> None:
+        self._read = None
+
+    def behind(self, role: Role, uuid: str, name: str = "", *, within: str = "") -> Behind:  # noqa: ARG002 - names are unique in the pool
+        kinds = _KINDS_OF[role]
+        things = [thing for kind in kinds for thing in self._matching(kind, name, uuid)]
+        problems = self._lists.problems
+        missing = (problems[kind] for kind in kinds if kind in problems)
+        return Behind(tuple(things), tuple(dict.fromkeys(missing)))
+
+    def _matching(self, kind: ThingKind, name: str, uuid: str) -> Iterator[Thing]:
+        lists = self._lists
+        if kind is ThingKind.TRASHED_IMAGE:
+            for found in lists.trash_names.matching(name, uuid):
+                yield from (entry.thing for entry in lists.trash[found])
+            return
+        index = lists.images if kind is ThingKind.IMAGE else lists.groups
+        for found in index.matching(name, uuid):
+            yield Thing(kind, found, index.id_of(found) or "")
+
+    def things(self, kind: ThingKind) -> Iterator[Thing]:
+        if kind is ThingKind.TRASHED_IMAGE:
+            return (entry.thing for entry in self.trash())
+        lists = self._lists
+        index = {ThingKind.IMAGE: lists.images, ThingKind.RBD_GROUP: lists.groups}.get(kind)
+        return (Thing(kind, name, thing_id) for name, thing_id in index or ())
+
+    def details(self, thing: Thing) -> Details | NotCompared | None:
+        """An ImageDetails, or for an RBD group a GroupDetails."""
+        lister = self._lister
+        try:
+            if thing.kind is ThingKind.RBD_GROUP:
+                return read_members(lister.store, thing, self._image_of)
+            reader = ImageReader(lister.ioctx, lister.store, lister.context, self._image_of)
+            return lister.call(lambda: reader.read(thing))
+        except StoreError as error:
+            return NotCompared(str(thing), error.message, error.hint)
+
+    def _image_of(self, image_id: str) -> Thing | None:
+        return self._lists.image_of(image_id)
+
+    def compared(self) -> Mapping[ThingKind, int]:
+        return self._lists.counts()
+
+    def not_compared(self) -> tuple[NotCompared, ...]:
+        return tuple(dict.fromkeys(self._lists.problems.values()))
+
+    # What only RBD has
+
+    def trash(self) -> Iterator[TrashEntry]:
+        """Everything in the trash; a name may be there several times."""
+        return (entry for entries in self._lists.trash.values() for entry in entries)
+
+    def mirrored(self) -> Mapping[str, MirrorState]:
+        """The images that are mirrored, by image id."""
+        return self._lists.mirrored

@@ -1,0 +1,72 @@
+"""RBD groups and their images, read from the objects that RBD keeps them in.
+
+The binding's `Group.list_images` is not used: librbd ignores the error of its
+own read there.  It answers "no images" without a word where permission is
+missing, where there is no such group, and as soon as one image of the group lies
+in the trash (Ceph 16.2.15).
+
+Layout (librbd, cls_rbd): `rbd_group_directory` has `name_<group>` -> id;
+`rbd_group_header.<id>` has `image_<16 hex pool id>_<image id>` -> one byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from csijournal.inventory.contract import Details, Thing
+from csijournal.inventory.rbd_objects import Decoder, decoded, read_entries
+from csijournal.store.contract import Store
+
+GROUP_DIRECTORY = "rbd_group_directory"
+GROUP_HEADER_PREFIX = "rbd_group_header."
+
+_NAME_PREFIX = "name_"
+_IMAGE_PREFIX = "image_"
+_IMAGE_KEY = re.compile(r"image_([0-9a-f]{16})_(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """An image of an RBD group.
+
+    `image` is None where no image and no trash entry of this pool and namespace
+    has this id: it lies in another pool, or is gone.
+    """
+
+    pool_id: int
+    image_id: str
+    image: Thing | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDetails(Details):
+    """What an RBD group holds."""
+
+    members: tuple[GroupMember, ...] = ()
+
+
+def group_names(store: Store) -> Iterator[tuple[str, str]]:
+    """Name and id of every RBD group of the store's pool and namespace.  Raises StoreError."""
+    for key, value in read_entries(store, GROUP_DIRECTORY, _NAME_PREFIX):
+        yield key.removeprefix(_NAME_PREFIX), decoded(value, Decoder.text, GROUP_DIRECTORY, key)
+
+
+def read_members(
+    store: Store, group: Thing, find: Callable[[str], Thing | None]
+) -> GroupDetails | None:
+    """The group with its images; `find` names an image by its id.  Raises StoreError.
+
+    None where there is no such group any more.
+    """
+    header = GROUP_HEADER_PREFIX + group.thing_id
+    if store.modified_ns(header) is None:
+        return None
+    members = (_member(key, find) for key, _ in read_entries(store, header, _IMAGE_PREFIX))
+    return GroupDetails(thing=group, members=tuple(member for member in members if member))
+
+
+def _member(key: str, find: Callable[[str], Thing | None]) -> GroupMember | None:
+    match = _IMAGE_KEY.fullmatch(key)
+    return GroupMember(int(match[1], 16), match[2], find(match[2])) if match else None
