@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from csijournal import Handle
 from csijournal.errors import InvalidHandle
-from csijournal.wire.handles import CLUSTER_ID_BYTES_MAX
+from csijournal.wire.handles import CLUSTER_ID_BYTES_MAX, is_migrated_handle
 
 UUID = "8857a21c-fc4f-4577-98f4-a7b5f055388e"
 
@@ -120,3 +120,18 @@ def test_parts_that_make_no_handle_are_refused_with_the_reason(
     with pytest.raises(InvalidHandle, match=words) as caught:
         Handle(cluster_id, location_id, object_uuid)
     assert str(caught.value).isprintable()
+
+
+def test_a_volume_of_the_former_in_tree_driver_is_told_from_a_handle() -> None:
+    migrated = f"mig_mons-b7f67366bb43f32e07d8a261a7840da9_image-{UUID}_706f6f6c5f7265706c696361"
+    assert is_migrated_handle(migrated)
+    assert not is_migrated_handle(str(Handle("mig_", 1, UUID)))
+    with pytest.raises(InvalidHandle):
+        Handle.parse(migrated)
+
+
+def test_a_handle_moves_to_another_cluster_and_keeps_its_object() -> None:
+    moved = Handle("site1", 2, UUID).moved_to("site2", 5)
+    assert str(moved) == f"0001-0005-site2-0000000000000005-{UUID}"
+    with pytest.raises(InvalidHandle):
+        moved.moved_to("", 5)

@@ -12,6 +12,7 @@
     │   ├── InvalidTimestamp
     │   ├── InvalidObjectName
     │   ├── InvalidArchive
+    │   ├── InvalidInputFile
     │   └── InvalidStoreURL
     ├── NotFound                                  3   nothing is there under that name
     │   ├── ReservationNotFound
@@ -144,6 +145,10 @@ class InvalidObjectName(InvalidInput):
 
 class InvalidArchive(InvalidInput):
     """A file is not a complete export or backup."""
+
+
+class InvalidInputFile(InvalidInput):
+    """A file of Kubernetes' or Ceph-CSI's that was given is missing, or not what it should be."""
 
 
 class InvalidStoreURL(InvalidInput):

@@ -19,6 +19,14 @@ from csijournal.wire.uuids import UUID_LENGTH, is_uuid
 
 HANDLE_VERSION = 1
 
+MIGRATED_PREFIX = "mig_"
+"""How Kubernetes names a volume of its former RBD driver to Ceph-CSI:
+
+    mig_mons-<md5 of the monitors>_image-<UUID>_<hex of the pool's name>
+
+Such a volume has no record in any journal.
+"""
+
 _HEAD = re.compile(rb"([0-9a-fA-F]{4})-([0-9a-fA-F]{4})-")
 _TAIL = re.compile(rb"-([0-9a-fA-F]{16})-(.{36})", re.DOTALL)
 _TAIL_BYTES = 1 + 16 + 1 + UUID_LENGTH
@@ -78,12 +86,21 @@ class Handle:
         except UnicodeDecodeError as error:
             raise _malformed(text, "it is cut in the middle of a character") from error
 
+    def moved_to(self, cluster_id: str, location_id: int) -> Handle:
+        """The handle of the same object in another cluster, pool or filesystem."""
+        return Handle(cluster_id, location_id, self.object_uuid)
+
     def __str__(self) -> str:
         length = len(self.cluster_id.encode())
         return (
             f"{HANDLE_VERSION:04x}-{length:04x}-{self.cluster_id}"
             f"-{self.location_id:016x}-{self.object_uuid}"
         )
+
+
+def is_migrated_handle(text: str) -> bool:
+    """Whether this names a volume of the former in-tree driver, which no journal holds."""
+    return text.startswith(MIGRATED_PREFIX)
 
 
 def _malformed(text: str, why: str) -> InvalidHandle:
