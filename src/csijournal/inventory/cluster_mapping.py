@@ -21,7 +21,7 @@ from typing import TypeVar
 from csijournal.errors import InvalidInputFile, printable
 from csijournal.inventory.json_input import expect, read_text
 from csijournal.wire.handles import CLUSTER_ID_BYTES_MAX, Handle
-from csijournal.wire.layout import shortened
+from csijournal.wire.text import shortened
 
 # Ceph-CSI compares ids as decimal text and parses them as signed 64-bit numbers.
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")

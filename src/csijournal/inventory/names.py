@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from csijournal.wire.layout import UUID_LENGTH, is_uuid
+from csijournal.wire.uuids import UUID_LENGTH, is_uuid
 
 TEMPORARY_SUFFIX = "-temp"
 """Of the intermediate image that Ceph-CSI makes when it clones a volume."""
