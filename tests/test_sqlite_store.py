@@ -7,8 +7,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -330,24 +332,25 @@ def test_a_relative_path_means_the_folder_of_the_moment_of_opening(
 # Connections
 
 
-def lent_and_kept(store: SQLiteStore) -> list[sqlite3.Connection]:
-    return store._file._idle
+def kept(store: SQLiteStore) -> list[sqlite3.Connection]:
+    slots = [store._file._writer, *store._file._readers]
+    return [slot.connection for slot in slots if slot.connection is not None]
 
 
 def test_a_refusal_keeps_the_connection_and_an_error_closes_it(path: Path) -> None:
     with SQLiteStore(path) as store:
         store.write(WRITE)
-        (connection,) = lent_and_kept(store)
+        (connection,) = kept(store)
         with pytest.raises(GuardFailed):
             store.write(WRITE)
-        assert lent_and_kept(store) == [connection]
+        assert kept(store) == [connection]
 
         def fail(_apply: Callable[[Write], None]) -> None:
             raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             store.write_together(fail)
-        assert lent_and_kept(store) == []
+        assert kept(store) == []
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
             connection.execute("SELECT 1")
 
@@ -360,17 +363,42 @@ def test_a_rollback_that_fails_is_an_error_of_the_store_and_leaves_no_transactio
         return sqlite3.SQLITE_DENY if ends else sqlite3.SQLITE_OK
 
     with SQLiteStore(path, timeout_seconds=0) as store:
-        store.write(WRITE)
         uses: tuple[Callable[[], object], ...] = (
             lambda: store.read_object("o"),
             lambda: store.write(Write("o")),
         )
         for use in uses:
-            lent_and_kept(store)[0].set_authorizer(no_end)
+            use()
+            (connection,) = kept(store)
+            connection.set_authorizer(no_end)
             with pytest.raises(StoreError, match="not authorized"):
                 use()
-            assert lent_and_kept(store) == []
-            store.write(Write("o", puts={"b": b"2"}))
+            assert kept(store) == []
+        store.write(WRITE)
+
+
+def test_threads_that_read_at_once_have_a_connection_each_and_all_are_closed(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.write(WRITE)
+        together = threading.Barrier(4)
+
+        def read() -> None:
+            store._file.read(lambda _connection: together.wait(10))
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(read) for _ in range(4)]:
+                done.result(10)
+        connections = kept(store)
+        assert len(connections) == 5
+    for connection in connections:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.execute("SELECT 1")
+
+
+def test_a_store_that_is_closed_during_a_call_closes_its_connection_behind_it(path: Path) -> None:
+    store = SQLiteStore(path)
+    assert store._file.write(lambda _connection: store.close()) is None
+    assert kept(store) == []
 
 
 # Other processes
@@ -410,12 +438,13 @@ def test_a_write_gives_up_when_others_hold_the_lock_for_longer_than_the_timeout(
 
 
 def test_control_c_is_heard_while_a_call_waits_for_another_process(path: Path) -> None:
-    process = processes.start(write_until_interrupted, path)
     with SQLiteStore(path) as store:
         store.connect()
         with locked_by_another_process(path):
+            process = processes.start(write_until_interrupted, path)
             while not path.with_name("waiting").exists():
                 time.sleep(0.01)
+            time.sleep(0.1)
             assert process.pid is not None
             os.kill(process.pid, signal.SIGINT)
             process.join(10)
@@ -424,13 +453,10 @@ def test_control_c_is_heard_while_a_call_waits_for_another_process(path: Path) -
 
 
 def write_until_interrupted(path: Path) -> None:
-    while not path.exists() or not path.stat().st_size:
-        time.sleep(0.01)
     with SQLiteStore(path, timeout_seconds=3600) as store:
         try:
             path.with_name("waiting").touch()
-            while True:
-                store.write(Write("o", puts={"busy": b"1"}))
+            store.write(WRITE)
         except KeyboardInterrupt:
             raise SystemExit(0) from None
 

@@ -147,13 +147,11 @@ class GroupCommitStore(Store):
         batch: list[_Caller] = []
         try:
             with queue.leading:
-                queue.end_batch()
+                queue.end_batch()  # that of a leader who was interrupted
                 if not caller.done:
                     batch = queue.under_way = self._next_batch(queue)
-                    try:
-                        self._apply(batch)
-                    finally:
-                        queue.end_batch()
+                    self._apply(batch)
+                    queue.end_batch()
         finally:
             self._hand_on(key, queue)
             for other in batch:

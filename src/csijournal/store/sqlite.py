@@ -1,8 +1,7 @@
 """A store in one SQLite file: durable, shared by processes, nothing to install.
 
 Each write is one transaction in a write-ahead log that is synced before it
-returns.  Writers of one process queue for a lock of ours and only one of them
-competes for SQLite's, whose waiting is a poll.
+returns.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
@@ -61,7 +59,6 @@ class SQLiteStore(Store):
     ) -> None:
         self._file = SQLiteFile(path, timeout_seconds=timeout_seconds, create=create)
         self._clock = clock
-        self._writing = threading.Lock()
 
     @property
     def place(self) -> str:
@@ -111,8 +108,7 @@ class SQLiteStore(Store):
                 return refused  # nothing went wrong: the connection is still good
             return None
 
-        with self._writing:
-            refused = self._file.write(work, write.object_name)
+        refused = self._file.write(work, write.object_name)
         if refused is not None:
             raise refused
 
@@ -123,8 +119,7 @@ class SQLiteStore(Store):
 
     def write_together(self, work: Callable[[Callable[[Write], None]], _Result]) -> _Result:
         """All in one transaction, so that they share the sync; if this raises, none is applied."""
-        with self._writing:
-            return self._file.write(lambda connection: work(partial(self._apply, connection)))
+        return self._file.write(lambda connection: work(partial(self._apply, connection)))
 
     def close(self) -> None:
         self._file.close()

@@ -3,8 +3,8 @@
 An exception can reach a caller at any line (Control-C, a signal handler's, a
 caller's timeout).  What must end then is ended by a `with` on an object of C, a
 lock or a connection, because no signal is heard between its body and its exit:
-a transaction is committed or rolled back, and a lock is free.  A connection
-goes back to the pool only from a transaction that went well.
+a transaction is committed or rolled back, and a lock is free.  A connection is
+used again only after a transaction that went well.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -72,22 +73,27 @@ _Result = TypeVar("_Result")
 Work = Callable[[sqlite3.Connection], _Result]
 
 
-class _Connection(sqlite3.Connection):
-    """A connection that is closed with its last reference.
+@dataclass(eq=False, slots=True)
+class _Slot:
+    """Room for one connection; whoever uses it holds `lock`."""
 
-    Python 3.13 warns of one that is not.  An exception between two lines can
-    cost the pool a connection; it is in no transaction, and needs no warning.
-    """
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    connection: sqlite3.Connection | None = None
 
-    def __del__(self) -> None:
-        self.close()
+    def drop(self) -> None:
+        """Close the connection, if there is one; the next to come opens another."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
 
 
 class SQLiteFile:
     """The file at `path`, shared by the threads of one process.
 
     `timeout_seconds` bounds how long a transaction waits for other processes;
-    `create` says whether a missing file is made.
+    `create` says whether a missing file is made.  Writers of one process queue
+    for a lock of ours, and only one of them competes for SQLite's, whose
+    waiting is a poll.
     """
 
     def __init__(self, path: str | Path, *, timeout_seconds: float, create: bool) -> None:
@@ -98,43 +104,61 @@ class SQLiteFile:
         self._create = create
         self._process = os.getpid()
         self._lock = threading.Lock()
-        self._idle: list[sqlite3.Connection] = []
+        self._writer = _Slot()
+        self._readers: list[_Slot] = []
         self._closed = False
 
     def read(self, work: Work[_Result], object_name: str = "") -> _Result:
         """What `work` returns; all that it reads is of one moment."""
-        return self._run("BEGIN", work, object_name)
+        slot = self._reader()
+        with slot.lock:
+            return self._run(slot, "BEGIN", work, object_name)
 
     def write(self, work: Work[_Result], object_name: str = "") -> _Result:
         """What `work` returns; what it wrote is durable, or if it raises is gone.
 
         Raises OutcomeUnknown where the disk failed at the last step.
         """
-        return self._run("BEGIN IMMEDIATE", work, object_name)
+        with self._writer.lock:
+            return self._run(self._writer, "BEGIN IMMEDIATE", work, object_name)
 
     def close(self) -> None:
+        """Close all connections; one that is in use is closed by its user."""
         with self._lock:
             self._closed = True
-            idle, self._idle = self._idle, []
-        if os.getpid() == self._process:
-            for connection in idle:
-                connection.close()
+            slots = [self._writer, *self._readers]
+        if os.getpid() != self._process:
+            return
+        for slot in slots:
+            if not slot.lock.locked():
+                with slot.lock:
+                    slot.drop()
+
+    def _reader(self) -> _Slot:
+        """A slot that nobody uses; should another come first, one waits for its read to end."""
+        with self._lock:
+            for slot in self._readers:
+                if not slot.lock.locked():
+                    return slot
+            slot = _Slot()
+            self._readers.append(slot)
+            return slot
 
     # Transactions
 
-    def _run(self, begin: str, work: Work[_Result], object_name: str) -> _Result:
+    def _run(self, slot: _Slot, begin: str, work: Work[_Result], object_name: str) -> _Result:
         """One transaction, tried again while others lock the file; errors in our words."""
         deadline = time.monotonic() + self._timeout_seconds
         while True:
             try:
-                return self._try(begin, work, object_name)
+                return self._try(slot, begin, work, object_name)
             except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
                 if not _is_busy(error) or time.monotonic() >= deadline:
                     raise self._translated(error, object_name) from error
             time.sleep(_PAUSE_SECONDS)
 
-    def _try(self, begin: str, work: Work[_Result], object_name: str) -> _Result:
-        connection = self._borrow()
+    def _try(self, slot: _Slot, begin: str, work: Work[_Result], object_name: str) -> _Result:
+        connection = self._connection(slot)
         at_commit = False
         try:
             with connection:  # commits, or rolls back
@@ -142,40 +166,31 @@ class SQLiteFile:
                 result = work(connection)
                 at_commit = True
         except BaseException as error:
-            self._take_back(connection, error)
+            if not _is_busy(error):
+                slot.drop()
             if at_commit and _code(error) == sqlite3.SQLITE_IOERR:
                 raise OutcomeUnknown(
                     f"{self.path} could not be synced: {error}", object_name=object_name
                 ) from error
             raise
-        self._take_back(connection)
+        if self._closed:
+            slot.drop()
         return result
 
-    # The pool
-
-    def _borrow(self) -> sqlite3.Connection:
+    def _connection(self, slot: _Slot) -> sqlite3.Connection:
+        """The slot's connection, which is in no transaction."""
         if os.getpid() != self._process:
             raise PlaceUnusable(
                 f"{self.path} was opened before this process was forked",
                 hint="Open the store in the process that uses it",
             )
-        with self._lock:
-            if self._closed:
-                raise PlaceUnusable(f"the store on {self.path} is closed")
-            if self._idle:
-                return self._idle.pop()
-        return self._open()
-
-    def _take_back(
-        self, connection: sqlite3.Connection, error: BaseException | None = None
-    ) -> None:
-        """Keep the connection for the next caller, or close it where `error` makes it doubtful."""
-        if (error is None or _is_busy(error)) and not connection.in_transaction:
-            with self._lock:
-                if not self._closed:
-                    self._idle.append(connection)
-                    return
-        connection.close()
+        if self._closed:
+            raise PlaceUnusable(f"the store on {self.path} is closed")
+        if slot.connection is not None and slot.connection.in_transaction:
+            slot.drop()
+        if slot.connection is None:
+            slot.connection = self._open()
+        return slot.connection
 
     def _open(self) -> sqlite3.Connection:
         self._require_file()
@@ -185,7 +200,6 @@ class SQLiteFile:
             timeout=min(self._timeout_seconds, _DEAF_SECONDS),
             isolation_level=None,
             check_same_thread=False,
-            factory=_Connection,
         )
         try:
             self._prepare(connection)
