@@ -167,9 +167,7 @@ class Leases:
     def close(self) -> None:
         """Give back what can be given back; the rest is recover's.  Never fails."""
         with self._lock:
-            for held in self._held:
-                held.unused.clear()
-            ended = self._ended()
+            ended = self._end_all()
         keys = _keys_to_remove(ended)
         with suppress(StoreError):
             if keys:
@@ -200,11 +198,14 @@ class Leases:
 
     def _take_ready(self) -> tuple[_Held, str] | None:
         with self._lock:
-            for held in self._held:
-                if self._usable(held):
-                    uuid = held.unused.pop(0)
-                    held.in_use.add(uuid)
-                    return held, uuid
+            return self._first_usable()
+
+    def _first_usable(self) -> tuple[_Held, str] | None:
+        for held in self._held:
+            if self._usable(held):
+                uuid = held.unused.pop(0)
+                held.in_use.add(uuid)
+                return held, uuid
         return None
 
     def _usable(self, held: _Held) -> bool:
@@ -253,13 +254,23 @@ class Leases:
                 break
         return lease
 
+    def _end_all(self) -> list[_Held]:
+        """Use no UUID any more; the leases that are over with that."""
+        for held in self._held:
+            held.unused.clear()
+        return self._ended()
+
     def _ended(self) -> list[_Held]:
         return [held for held in self._held if held.over or held.gone]
 
     def _forget(self, ended: list[_Held]) -> None:
         with self._lock:
-            self._held = [held for held in self._held if held not in ended]
+            self._held = _without(self._held, ended)
 
 
 def _keys_to_remove(ended: list[_Held]) -> list[str]:
     return [held.lease.key for held in ended if not held.gone]
+
+
+def _without(held: list[_Held], ended: list[_Held]) -> list[_Held]:
+    return [each for each in held if each not in ended]

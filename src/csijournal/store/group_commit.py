@@ -98,6 +98,12 @@ class _Queue:
                 caller.done = True
         self.under_way = []
 
+    def first(self, number: int) -> list[_Caller]:
+        """The callers at the head whose writes are to be done."""
+        self.drop_past()
+        some = islice(self.waiting, number)
+        return [caller for caller in some if not (caller.done or caller.left)]
+
     def drop_past(self) -> None:
         """Drop the first callers, as far as nothing is to be done for them."""
         while self.waiting and (self.waiting[0].done or self.waiting[0].left):
@@ -160,9 +166,7 @@ class GroupCommitStore(Store):
 
     def _next_batch(self, queue: _Queue) -> list[_Caller]:
         with self._lock:
-            queue.drop_past()
-            some = islice(queue.waiting, self._batch_writes_max)
-            return [caller for caller in some if not (caller.done or caller.left)]
+            return queue.first(self._batch_writes_max)
 
     def _apply(self, batch: list[_Caller]) -> None:
         """Write; each caller's outcome, unless an exception from outside comes in between."""

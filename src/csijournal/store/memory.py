@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from csijournal.errors import PlaceUnusable
@@ -56,9 +56,7 @@ class MemoryStore(Store):
         check_keys(object_name, keys)
         with self._lock:
             found = self._get(object_name)
-            if found is None:
-                return None
-            return {key: found.entries[key] for key in keys if key in found.entries}
+            return None if found is None else _some(found.entries, keys)
 
     def read_page(
         self, object_name: str, *, after: str = "", prefix: str = "", limit: int = PAGE_ENTRIES_MAX
@@ -66,10 +64,7 @@ class MemoryStore(Store):
         check_range(object_name, after, prefix)
         with self._lock:
             found = self._get(object_name)
-            if found is None:
-                return None
-            keys = sorted(k for k in found.entries if k > after and k.startswith(prefix))
-            return {key: found.entries[key] for key in keys[:limit]}
+            return None if found is None else _page(found.entries, after, prefix, limit)
 
     def read_object(self, object_name: str, *, sentinel: str = "") -> dict[str, bytes] | None:
         del sentinel
@@ -89,8 +84,8 @@ class MemoryStore(Store):
         check_name(prefix or "-")
         with self._lock:
             self._get("-")
-            names = [name for name in self._objects if name.startswith(prefix)]
-        yield from names
+            names = list(self._objects)
+        yield from (name for name in names if name.startswith(prefix))
 
     def modified_ns(self, object_name: str) -> int | None:
         with self._lock:
@@ -127,6 +122,15 @@ class MemoryStore(Store):
             self._objects[write.object_name] = _Object(
                 self._clock(), next(self._versions), dict(write.puts)
             )
+
+
+def _some(entries: dict[str, bytes], keys: Iterable[str]) -> dict[str, bytes]:
+    return {key: entries[key] for key in keys if key in entries}
+
+
+def _page(entries: dict[str, bytes], after: str, prefix: str, limit: int) -> dict[str, bytes]:
+    keys = sorted(key for key in entries if key > after and key.startswith(prefix))
+    return _some(entries, keys[:limit])
 
 
 def _change(found: _Object, write: Write) -> None:

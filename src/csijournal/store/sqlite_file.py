@@ -3,8 +3,9 @@
 An exception can reach a caller at any line (Control-C, a signal handler's, a
 caller's timeout).  What must end then is ended by a `with` on an object of C, a
 lock or a connection, because no signal is heard between its body and its exit:
-a transaction is committed or rolled back, and a lock is free.  A connection is
-used again only after a transaction that went well.
+a transaction is committed or rolled back, and a lock is free.  The body has no
+loop and no `try` of its own, whose jumps CPython leaves uncovered.  A connection
+is used again only after a transaction that went well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -87,6 +88,15 @@ class _Slot:
             self.connection = None
 
 
+def _free(slots: list[_Slot]) -> _Slot:
+    """The first slot that nobody uses, or one more."""
+    for slot in slots:
+        if not slot.lock.locked():
+            return slot
+    slots.append(_Slot())
+    return slots[-1]
+
+
 class SQLiteFile:
     """The file at `path`, shared by the threads of one process.
 
@@ -137,12 +147,7 @@ class SQLiteFile:
     def _reader(self) -> _Slot:
         """A slot that nobody uses; should another come first, one waits for its read to end."""
         with self._lock:
-            for slot in self._readers:
-                if not slot.lock.locked():
-                    return slot
-            slot = _Slot()
-            self._readers.append(slot)
-            return slot
+            return _free(self._readers)
 
     # Transactions
 
@@ -371,10 +376,17 @@ def _create_tables(connection: sqlite3.Connection) -> None:
     """Make our tables and mark the file, unless it is not empty."""
     with connection:  # commits, or rolls back
         connection.execute("BEGIN IMMEDIATE")
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if _header(connection) == (0, 0) and tables == 0:
-            for statement in (*_TABLES.values(), *_MARKS):
-                connection.execute(statement)
+        if _header(connection) == (0, 0) and _is_empty(connection):
+            _run_all(connection, (*_TABLES.values(), *_MARKS))
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT count(*) = 0 FROM sqlite_master").fetchone()[0])
+
+
+def _run_all(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        connection.execute(statement)
 
 
 def _has_tables(connection: sqlite3.Connection) -> bool:
