@@ -8,6 +8,7 @@ which points there are, and which are left out.
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 import itertools
 import threading
@@ -48,6 +49,10 @@ from support.other_process import OtherProcess
 from support.verified import require_clean
 from support.wrapping import WrappingStore
 
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+"""A strike between SQLite's opening of a connection and the next step loses it, in no
+transaction; Python closes it, and warns of that from 3.13 on."""
+
 SQLITE = (sqlite, sqlite_file)
 WAITING = (group_commit, coalescing, memory, *SQLITE)
 Opener = Callable[[], Store]
@@ -76,6 +81,12 @@ def other_process(path: Path) -> Iterator[OtherProcess]:
         store.connect()
     with OtherProcess(path) as other:
         yield other
+
+
+@pytest.fixture(autouse=True)
+def _leave_nothing_to_collect() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -76,16 +76,21 @@ Work = Callable[[sqlite3.Connection], _Result]
 
 @dataclass(eq=False, slots=True)
 class _Slot:
-    """Room for one connection; whoever uses it holds `lock`."""
+    """Room for one connection; whoever uses it holds `lock`.
+
+    It is `prepared` once the file was checked by it and its settings are made.
+    """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     connection: sqlite3.Connection | None = None
+    prepared: bool = False
 
     def drop(self) -> None:
         """Close the connection, if there is one; the next to come opens another."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+            self.prepared = False
 
 
 def _free(slots: list[_Slot]) -> _Slot:
@@ -191,15 +196,15 @@ class SQLiteFile:
             )
         if self._closed:
             raise PlaceUnusable(f"the store on {self.path} is closed")
-        if slot.connection is not None and slot.connection.in_transaction:
-            slot.drop()
-        if slot.connection is None:
-            slot.connection = self._open()
+        if slot.connection is None or not slot.prepared or slot.connection.in_transaction:
+            return self._open(slot)
         return slot.connection
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, slot: _Slot) -> sqlite3.Connection:
+        """A new connection for the slot, which has it before anything can go wrong."""
+        slot.drop()
         self._require_file()
-        connection = sqlite3.connect(
+        connection = slot.connection = sqlite3.connect(
             f"file:{quote(os.fsencode(self.path))}?mode=rw",
             uri=True,
             timeout=min(self._timeout_seconds, _DEAF_SECONDS),
@@ -208,8 +213,9 @@ class SQLiteFile:
         )
         try:
             self._prepare(connection)
+            slot.prepared = True
         except BaseException:
-            connection.close()
+            slot.drop()
             raise
         return connection
 
