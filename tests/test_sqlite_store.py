@@ -27,8 +27,10 @@ from csijournal.errors import (
     PlaceUnusable,
     StoreBusy,
     StoreError,
+    UnreadableContent,
 )
 from csijournal.store import Guarantee, KeyAbsent, ObjectAbsent, Write
+from csijournal.store.contract import unreadable_in
 from csijournal.store.sqlite import SQLiteStore
 from csijournal.store.sqlite_file import APPLICATION_ID, FORMAT_VERSION
 from support import processes
@@ -151,26 +153,83 @@ def test_a_file_with_our_mark_and_other_tables_is_refused_and_left_as_it_is(
     refuses(path, "not the tables")
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE entries SET value = 'text'",
-        "UPDATE entries SET value = 7",
-        "UPDATE entries SET key = x'61'",
-        "UPDATE entries SET key = CAST(x'ff' AS TEXT)",
-        "UPDATE objects SET version = 'new'",
-        "UPDATE objects SET modified_ns = x'00'",
-    ],
-)
-def test_content_of_another_type_is_damage_and_names_the_file(path: Path, statement: str) -> None:
+FOREIGN = [
+    ("UPDATE entries SET value = 'text' WHERE key = 'b'", b"b", "not bytes"),
+    ("UPDATE entries SET value = 7 WHERE key = 'b'", b"b", "not bytes"),
+    ("UPDATE entries SET key = x'62ff' WHERE key = 'b'", b"b\xff", "not text"),
+    ("UPDATE entries SET key = CAST(x'62ff' AS TEXT) WHERE key = 'b'", b"b\xff", "not UTF-8"),
+    ("UPDATE entries SET key = 'b' || char(0) WHERE key = 'b'", b"b\0", "U+0000"),
+    ("UPDATE entries SET key = '' WHERE key = 'c'", b"", "empty"),
+]
+
+
+def write_some(path: Path) -> None:
     with SQLiteStore(path) as store:
-        store.write(WRITE)
+        store.write(Write("o", puts=dict.fromkeys("abcdef", b"1")))
+
+
+@pytest.mark.parametrize(("statement", "key", "problem"), FOREIGN, ids=lambda each: str(each)[:60])
+def test_an_entry_of_another_type_stops_nothing_and_is_told(
+    path: Path, statement: str, key: bytes, problem: str
+) -> None:
+    write_some(path)
     execute(path, statement)
     with SQLiteStore(path) as store:
-        for read in (store.read_object, store.read_page, store.read_state):
+        store.write(Write("p", puts={"a": b"1"}))
+        assert store.read_object("p") == {"a": b"1"}
+        entries = store.read_object("o")
+        assert entries is not None
+        assert len(entries) == 5
+        (odd,) = unreadable_in(entries)
+        assert odd.key == key
+        assert problem in str(odd)
+        with pytest.raises(UnreadableContent):
+            store.read_state("o")
+
+
+@pytest.mark.parametrize(("statement", "key", "problem"), FOREIGN, ids=lambda each: str(each)[:60])
+@pytest.mark.parametrize("limit", [1, 2, 5, 100])
+def test_pages_go_on_behind_an_entry_of_another_type_and_tell_it_once(
+    path: Path, statement: str, key: bytes, problem: str, limit: int
+) -> None:
+    write_some(path)
+    execute(path, statement)
+    told, found, after = [], [], ""
+    with SQLiteStore(path) as store:
+        while (page := store.read_page("o", after=after, limit=limit)) is not None:
+            told += [*unreadable_in(page)]
+            found += [*page]
+            if not page:
+                break
+            after = max(page)
+    assert len(found) == len(set(found)) == 5
+    if key:  # an empty key lies before every page
+        assert [(odd.key, problem in str(odd)) for odd in told] == [(key, True)]
+
+
+@pytest.mark.parametrize("value", ["'text'", "7"])
+def test_a_key_whose_value_has_another_type_is_neither_read_nor_overwritten(
+    path: Path, value: str
+) -> None:
+    write_some(path)
+    execute(path, f"UPDATE entries SET value = {value} WHERE key = 'b'")  # noqa: S608 - ours
+    with SQLiteStore(path) as store:
+        uses: tuple[Callable[[], object], ...] = (
+            lambda: store.read_keys("o", ["b"]),
+            lambda: store.write(Write("o", guards=(KeyAbsent("b"),), puts={"b": b"2"})),
+        )
+        for use in uses:
             with pytest.raises(PlaceUnusable, match="damaged") as caught:
-                read("o")
+                use()
             assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["version = 'new'", "modified_ns = x'00'"])
+def test_an_object_whose_version_or_time_is_no_number_is_damage(path: Path, column: str) -> None:
+    write_some(path)
+    execute(path, f"UPDATE objects SET {column}")  # noqa: S608 - ours
+    with SQLiteStore(path) as store, pytest.raises(PlaceUnusable, match="damaged"):
+        store.read_object("o")
 
 
 def test_a_name_that_is_not_text_is_damage(path: Path) -> None:

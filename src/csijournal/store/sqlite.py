@@ -19,6 +19,7 @@ from urllib.parse import quote
 from csijournal.errors import GuardFailed
 from csijournal.store.contract import (
     PAGE_ENTRIES_MAX,
+    Entries,
     Guarantee,
     KeyAbsent,
     KeyEquals,
@@ -31,10 +32,13 @@ from csijournal.store.contract import (
     check_range,
     creates_object,
     require_guards,
+    require_readable,
 )
 from csijournal.store.sqlite_file import SQLiteFile, damaged
+from csijournal.store.sqlite_rows import are_readable, is_name, page_of, sort_out
 
 _KEYS_AT_ONCE = 500
+_NO_LIMIT = -1
 _Result = TypeVar("_Result")
 
 
@@ -199,26 +203,36 @@ def _select_names(connection: sqlite3.Connection, *, after: str, prefix: str) ->
 
 def _select_state(connection: sqlite3.Connection, object_name: str) -> ObjectState | None:
     row = _object_row(connection, object_name)
-    return None if row is None else ObjectState(_select_all(connection, object_name), *row)
+    if row is None:
+        return None
+    entries = _select_all(connection, object_name)
+    require_readable(object_name, entries)
+    return ObjectState(entries, *row)
 
 
 def _select_all(connection: sqlite3.Connection, object_name: str) -> dict[str, bytes]:
     rows = connection.execute(
         "SELECT key, value FROM entries WHERE object_name = ? ORDER BY key", (object_name,)
-    )
-    return _entries(rows)
+    ).fetchall()
+    if are_readable(rows):
+        return dict(rows)
+    return Entries(*sort_out(object_name, rows))
 
 
 def _select_page(
     connection: sqlite3.Connection, object_name: str, *, after: str, prefix: str, limit: int
 ) -> dict[str, bytes]:
     within, bounds = _within("key", after, prefix)
-    rows = connection.execute(
+    query = (
         f"SELECT key, value FROM entries WHERE object_name = ? AND {within}"  # noqa: S608 - fixed texts
-        " ORDER BY key LIMIT ?",
-        (object_name, *bounds, limit),
+        " ORDER BY key LIMIT ?"
     )
-    page = _entries(rows)
+    rows = connection.execute(query, (object_name, *bounds, limit)).fetchall()
+    if are_readable(rows):
+        page = dict(rows)
+    else:
+        all_rows = connection.execute(query, (object_name, *bounds, _NO_LIMIT))
+        page = page_of(object_name, all_rows, limit)
     _require_order(after, page)
     return page
 
@@ -233,24 +247,18 @@ def _select_keys(
         rows = connection.execute(
             f"SELECT key, value FROM entries WHERE object_name = ? AND key IN ({marks})",  # noqa: S608 - only question marks
             (object_name, *some),
-        )
-        found |= _entries(rows)
+        ).fetchall()
+        if not are_readable(rows):
+            raise damaged("an entry is not text with bytes")
+        found |= rows
     return found
-
-
-def _entries(rows: sqlite3.Cursor) -> dict[str, bytes]:
-    """The entries of a query; SQLite lets any type stand in any column."""
-    found = rows.fetchall()
-    if not all(isinstance(key, str) and isinstance(value, bytes) for key, value in found):
-        raise damaged("an entry is not text with bytes")
-    return dict(found)
 
 
 def _require_order(after: str, names: Iterable[str]) -> None:
     """Refuse what a damaged index gives out of order: who goes on from it would go in circles."""
     for name in names:
-        if not (isinstance(name, str) and name > after):
-            raise damaged("its names are out of order")
+        if not (is_name(name) and name > after):
+            raise damaged("its names are out of order, or not text")
         after = name
 
 

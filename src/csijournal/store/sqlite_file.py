@@ -122,6 +122,7 @@ class SQLiteFile:
         self._writer = _Slot()
         self._readers: list[_Slot] = []
         self._closed = False
+        self._decode: Callable[[bytes], str] = str
 
     def read(self, work: Work[_Result], object_name: str = "") -> _Result:
         """What `work` returns; all that it reads is of one moment."""
@@ -159,10 +160,15 @@ class SQLiteFile:
     def _run(self, slot: _Slot, begin: str, work: Work[_Result], object_name: str) -> _Result:
         """One transaction, tried again while others lock the file; errors in our words."""
         deadline = time.monotonic() + self._timeout_seconds
+        decoded_before = False
         while True:
             try:
                 return self._try(slot, begin, work, object_name)
             except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
+                if _is_undecodable(error) and not decoded_before:
+                    self._decode = _decode  # slower: only for a file that needs it
+                    decoded_before = True
+                    continue
                 if not _is_busy(error) or time.monotonic() >= deadline:
                     raise self._translated(error, object_name) from error
             time.sleep(_PAUSE_SECONDS)
@@ -211,6 +217,7 @@ class SQLiteFile:
             isolation_level=None,
             check_same_thread=False,
         )
+        connection.text_factory = self._decode
         try:
             self._prepare(connection)
             slot.prepared = True
@@ -344,16 +351,24 @@ def damaged(what: str) -> sqlite3.DatabaseError:
 
 
 def _code(error: BaseException) -> int:
-    """SQLite's primary result code, without the details above its low byte.
-
-    Python raises an OperationalError of its own, without a code, for a text
-    that is not UTF-8, and UnicodeDecodeError where that text is in a message.
-    """
-    if isinstance(error, UnicodeDecodeError):
-        return sqlite3.SQLITE_CORRUPT
-    undecodable = type(error) is sqlite3.OperationalError
-    usual = sqlite3.SQLITE_CORRUPT if undecodable else sqlite3.SQLITE_ERROR
+    """SQLite's primary result code, without the details above its low byte."""
+    usual = sqlite3.SQLITE_CORRUPT if _is_undecodable(error) else sqlite3.SQLITE_ERROR
     return getattr(error, "sqlite_errorcode", usual) & 0xFF
+
+
+def _is_undecodable(error: BaseException) -> bool:
+    """Whether a text in the file is not UTF-8.
+
+    Python raises an OperationalError of its own then, without a code, or
+    UnicodeDecodeError where the text is part of a message.
+    """
+    if type(error) is sqlite3.OperationalError:
+        return not hasattr(error, "sqlite_errorcode")
+    return isinstance(error, UnicodeDecodeError)
+
+
+def _decode(text: bytes) -> str:
+    return text.decode(errors="surrogateescape")
 
 
 def _is_busy(error: BaseException) -> bool:
