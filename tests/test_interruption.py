@@ -182,7 +182,7 @@ def test_a_struck_read_of_sqlite_leaves_no_transaction(
 
 
 def test_a_struck_opening_of_a_new_file_leaves_it_usable(tmp_path: Path) -> None:
-    for number, strike in enumerate(each_point(SQLITE, step=2)):
+    for number, strike in enumerate(each_point(SQLITE, step=3)):
         path = tmp_path / f"{number}.db"
         with SQLiteStore(path, timeout_seconds=0) as store:
             strike.run(lambda: store.write(change(1)))
@@ -211,7 +211,7 @@ def test_real_signals_leave_no_transaction_and_nothing_half_done(
     path: Path, other_process: OtherProcess
 ) -> None:
     with SQLiteStore(path, timeout_seconds=5) as store:
-        for number, delay in enumerate(delays(1, 400, 0.003)):
+        for number, delay in enumerate(delays(1, 250, 0.003)):
             by_signal(lambda: store.write(change(number)), delay)  # noqa: B023 - called now
             assert not in_transaction(store)
             other_process.require_free()
@@ -386,7 +386,7 @@ def test_a_struck_reservation_harms_no_other_at_any_point_of_its_lease() -> None
 
 def test_a_struck_reservation_harms_no_other_anywhere_in_the_journal(tmp_path: Path) -> None:
     modules = (*WAITING, leases_module, groups, steps, outcomes)
-    for number, strike in enumerate(each_point(modules, step=11)):
+    for number, strike in enumerate(each_point(modules, step=17)):
         with GroupCommitStore(SQLiteStore(tmp_path / f"{number}.db")) as store:
             reserve_struck(store, strike)
 

@@ -29,7 +29,7 @@ from functools import cache
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 5.0
 """How long a thread may take to end before it counts as hanging."""
 
 
