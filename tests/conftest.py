@@ -10,7 +10,7 @@ import pytest
 
 from cluster import ThrowawayCluster
 from explorer import report
-from support.places import CombiningPlace, MemoryPlace, Place, RADOSPlace, SQLitePlace
+from support.places import GroupCommitPlace, MemoryPlace, Place, RADOSPlace, SQLitePlace
 
 POOL = "csijournal-tests"
 
@@ -24,7 +24,7 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayCluster]
 
 
 @pytest.fixture(
-    params=["memory", "sqlite", "combining", pytest.param("rados", marks=pytest.mark.ceph)]
+    params=["memory", "sqlite", "group-commit", pytest.param("rados", marks=pytest.mark.ceph)]
 )
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty place on each kind of store in turn."""
@@ -33,8 +33,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             chosen: Place = MemoryPlace()
         case "sqlite":
             chosen = SQLitePlace(tmp_path / "journal.db")
-        case "combining":
-            chosen = CombiningPlace(tmp_path / "journal.db")
+        case "group-commit":
+            chosen = GroupCommitPlace(tmp_path / "journal.db")
         case _:
             chosen = RADOSPlace(request.getfixturevalue("ceph"), POOL)
     with contextlib.closing(chosen):

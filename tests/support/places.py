@@ -67,8 +67,8 @@ class SQLitePlace(Place):
         return SQLiteStore(self.path, clock=clock)
 
 
-class CombiningPlace(SQLitePlace):
-    """SQLite as `open_store` gives it out: with the writes of waiting callers combined."""
+class GroupCommitPlace(SQLitePlace):
+    """SQLite as `open_store` gives it out: callers that wait share a write."""
 
     def _open(self, clock: Clock) -> Store:
         return GroupCommitStore(super()._open(clock))

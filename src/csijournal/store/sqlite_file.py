@@ -126,6 +126,7 @@ class SQLiteFile:
 
     def read(self, work: Work[_Result], object_name: str = "") -> _Result:
         """What `work` returns; all that it reads is of one moment."""
+        self._require_usable()
         slot = self._reader()
         with slot.lock:
             return self._run(slot, "BEGIN", work, object_name)
@@ -135,20 +136,31 @@ class SQLiteFile:
 
         Raises OutcomeUnknown where the disk failed at the last step.
         """
+        self._require_usable()
         with self._writer.lock:
             return self._run(self._writer, "BEGIN IMMEDIATE", work, object_name)
 
     def close(self) -> None:
         """Close all connections; one that is in use is closed by its user."""
+        if os.getpid() != self._process:
+            return
         with self._lock:
             self._closed = True
             slots = [self._writer, *self._readers]
-        if os.getpid() != self._process:
-            return
         for slot in slots:
             if not slot.lock.locked():
                 with slot.lock:
                     slot.drop()
+
+    def _require_usable(self) -> None:
+        """Refuse before any lock: in a fork, one may be held by a thread that is not there."""
+        if os.getpid() != self._process:
+            raise PlaceUnusable(
+                f"{self.path} was opened before this process was forked",
+                hint="Open the store in the process that uses it",
+            )
+        if self._closed:
+            raise PlaceUnusable(f"the store on {self.path} is closed")
 
     def _reader(self) -> _Slot:
         """A slot that nobody uses; should another come first, one waits for its read to end."""
@@ -195,13 +207,7 @@ class SQLiteFile:
 
     def _connection(self, slot: _Slot) -> sqlite3.Connection:
         """The slot's connection, which is in no transaction."""
-        if os.getpid() != self._process:
-            raise PlaceUnusable(
-                f"{self.path} was opened before this process was forked",
-                hint="Open the store in the process that uses it",
-            )
-        if self._closed:
-            raise PlaceUnusable(f"the store on {self.path} is closed")
+        self._require_usable()
         if slot.connection is None or not slot.prepared or slot.connection.in_transaction:
             return self._open(slot)
         return slot.connection

@@ -30,7 +30,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
     `cluster-id`, `driver` (rbd or cephfs), `pool-id` in place of the pool.
     The variable CSIJOURNAL_KEY may hold the key, which no URL may.
 
-    SQLite and RADOS come with the writes of waiting callers combined.
+    SQLite and RADOS come with group commit: callers that wait share a write.
 
     Raises InvalidStoreURL, and PlaceNotFound or PlaceUnusable for a file that
     an option names.
@@ -48,7 +48,7 @@ def open_store(url: str, *, create: bool = True) -> Store:
 
 
 def open_location(location: RADOSLocation) -> Store:
-    """Open the store at `location`, with the writes of waiting callers combined."""
+    """Open the store at `location`, with group commit: callers that wait share a write."""
     from csijournal.store.rados.pool import RADOSStore  # noqa: PLC0415 - only what is used
 
     return GroupCommitStore(RADOSStore.from_location(location))
