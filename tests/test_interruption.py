@@ -37,6 +37,7 @@ from csijournal.store import (
 from csijournal.store.group_commit import GroupCommitStore
 from csijournal.store.memory import MemoryStore
 from csijournal.store.sqlite import SQLiteStore
+from support.faulty import FaultyStore
 from support.interruption import (
     Strike,
     Struck,
@@ -382,6 +383,20 @@ def reserve_struck(store: Store, strike: Strike) -> None:
 def test_a_struck_reservation_harms_no_other_at_any_point_of_its_lease() -> None:
     for strike in each_point((leases_module,)):
         reserve_struck(MemoryStore(), strike)
+
+
+def test_a_strike_beside_an_unknown_outcome_loses_no_lease_that_lists_what_was_left() -> None:
+    for strike in each_point((leases_module,)):
+        store = MemoryStore()
+        silent = FaultyStore(store, 3, "before", for_ever=True)  # from the entry on
+        journal = VolumeGroupJournal(silent, lease_size=1)
+        strike.run(partial(journal.reserve_name, "a"))
+        journal._records.store = store
+        journal.close()
+        with VolumeGroupJournal(store) as fresh:
+            for _ in range(2):
+                fresh.recover(0)
+        require_clean(store)
 
 
 def test_a_struck_reservation_harms_no_other_anywhere_in_the_journal(tmp_path: Path) -> None:

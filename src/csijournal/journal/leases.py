@@ -145,9 +145,7 @@ class Leases:
         leased = LeasedUUID(uuid, self, held)
         try:
             yield leased
-        except BaseException:
-            held.uncertain |= not leased.certain
-            raise
+            leased.certain = True
         finally:
             self._return(leased, held)
 
@@ -175,7 +173,9 @@ class Leases:
             self._forget(ended)
 
     def _return(self, leased: LeasedUUID, held: _Held) -> None:
+        """End the use of a UUID; one whose end was interrupted stays in use, and so leased."""
         with self._lock:
+            held.uncertain |= not leased.certain
             held.in_use.discard(leased.uuid)
             if leased.unused and not (held.gone or held.chosen):
                 held.unused.insert(0, leased.uuid)
