@@ -17,7 +17,7 @@ demo: $(VENV)/ready  ## the main job on a SQLite file
 demo-rados: $(VENV)/ready ceph  ## the same on a real Ceph cluster, started for it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/demo_rados.py
 
-test: $(VENV)/ready ceph  ## all tests, on a real Ceph cluster too
+test: $(VENV)/ready ceph cephfs  ## all tests, on a real Ceph cluster too
 	$(BIN)/python -m pytest
 
 test-fast: $(VENV)/ready  ## the tests that need no Ceph
@@ -45,9 +45,9 @@ bench: $(VENV)/ready ceph  ## timings beside their floors and the predecessor's 
 clean:          ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-.PHONY: ceph
-ceph:
-	@tools/setup.sh packages ceph
+.PHONY: ceph cephfs
+ceph cephfs:
+	@tools/setup.sh packages $@
 
 $(VENV)/ready: pyproject.toml tools/setup.sh
 	@tools/setup.sh packages python

@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 
 from cluster import ThrowawayCluster
+from cluster_mgr import Shape
 from explorer import report
-from support.places import GroupCommitPlace, MemoryPlace, Place, RADOSPlace, SQLitePlace
+from support.filesystem import FILESYSTEM
+from support.places import (
+    GroupCommitPlace,
+    MemoryPlace,
+    Place,
+    RADOSPlace,
+    SQLitePlace,
+)
 
 POOL = "csijournal-tests"
 
@@ -20,6 +28,17 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayCluster]
     """The test run's own cluster; failing to start it fails the run."""
     with ThrowawayCluster(tmp_path_factory.mktemp("ceph") / "cluster") as cluster:
         cluster.create_pool(POOL)
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def cephfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayCluster]:
+    """A second cluster, with a manager and a file system; only tests that ask for it wait for it.
+
+    Its manager stays up: who kills it starts it again.
+    """
+    folder = tmp_path_factory.mktemp("cephfs") / "cluster"
+    with ThrowawayCluster(folder, shape=Shape(filesystem=FILESYSTEM)) as cluster:
         yield cluster
 
 

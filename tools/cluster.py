@@ -15,8 +15,8 @@ killed::
         rados.Rados(conffile=str(cluster.conf), name="client.admin")
 
 The cluster asks for keys (cephx) and is durable: what it acknowledged survives the SIGKILL of its
-daemons. It has no manager daemon, so commands that ask the manager hang (`ceph pg ls`) or count
-nothing (`ceph df`).
+daemons. Unless it is asked for (`--mgr`, `--cephfs NAME`), it has no manager daemon, so commands
+that ask the manager hang (`ceph pg ls`) or count nothing (`ceph df`).
 
 Needs Linux, and Debian's packages ceph-mon, ceph-osd, ceph-common and python3-rados; root is not
 needed. BlueStore opens its file with O_DIRECT, so before Linux 6.6 the folder must not be on tmpfs.
@@ -48,6 +48,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import cluster_mgr
+from cluster_mgr import MDS, MGR, Shape
+
 DEFAULT_POOL = "journal"
 HOST = "127.0.0.1"
 
@@ -64,7 +67,7 @@ POLL_SECONDS = 0.05
 
 MON = "ceph-mon"
 OSD = "ceph-osd"
-DAEMON_IDS = {MON: "a", OSD: "0"}
+DAEMON_IDS = {MON: "a", OSD: "0", MGR: "x", MDS: "a"}
 
 PACKAGES = {
     MON: "ceph-mon",
@@ -122,8 +125,8 @@ paxos_propose_interval = 0.02
 paxos_min_wait = 0.01
 
 osd_crush_chooseleaf_type = 0
-osd_pool_default_size = 1
-osd_pool_default_min_size = 1
+osd_pool_default_size = {copies}
+osd_pool_default_min_size = {copies_min}
 osd_pool_default_pg_num = 8
 osd_pool_default_pg_autoscale_mode = off
 
@@ -162,9 +165,11 @@ USERS = """\
     caps mon = "allow *"
     caps osd = "allow *"
     caps mgr = "allow *"
+    caps mds = "allow *"
 [osd.0]
     key = {osd_key}
     caps mon = "allow profile osd"
+    caps mgr = "allow profile osd"
     caps osd = "allow *"
 """
 
@@ -182,11 +187,12 @@ class NotACluster(ClusterError):
 
 
 class ThrowawayCluster:
-    """A Ceph cluster in one folder: one monitor, one OSD, cephx.
+    """A Ceph cluster in one folder: one monitor, by default one OSD, cephx.
 
     `folder` is made if it is not there, and removed by `stop`; by default it is a new one for
-    temporary files. `port` is the first of ten ports in a row; by default free ones are found. The
-    daemons end with this process, however it ends, unless `outlives_parent`.
+    temporary files. `port` is the first of ten ports in a row (five more for each further OSD); by
+    default free ones are found. The daemons end with this process, however it ends, unless
+    `outlives_parent`. `shape` tells of more daemons and of a file system.
     """
 
     def __init__(
@@ -196,11 +202,13 @@ class ThrowawayCluster:
         port: int | None = None,
         pools: Sequence[str] = (DEFAULT_POOL,),
         outlives_parent: bool = False,
+        shape: Shape | None = None,
     ) -> None:
         if not pools:
             raise ValueError("a cluster needs a pool: a write to it shows that it serves")
         self.folder = (folder or _new_folder()).resolve()
         self.pools = list(pools)
+        self.shape = shape or Shape()
         self._port = port
         self._outlives_parent = outlives_parent
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -213,7 +221,13 @@ class ThrowawayCluster:
         """The cluster that lives in `folder`, whoever started it."""
         _require_marker(folder)
         made = json.loads((folder / MARKER).read_text())
-        return cls(folder, port=made["port"], pools=made["pools"], outlives_parent=True)
+        return cls(
+            folder,
+            port=made["port"],
+            pools=made["pools"],
+            outlives_parent=True,
+            shape=Shape(**made["shape"]),
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -261,20 +275,30 @@ class ThrowawayCluster:
         """The variables that lead clients to this cluster, as admin unless they say otherwise."""
         return {"CEPH_CONF": str(self.conf), "CEPH_ARGS": "--id admin"}
 
+    @property
+    def daemons(self) -> list[str]:
+        """All daemons of the cluster, as `pids` takes them."""
+        return [MON, *self.shape.osd_daemons, *self.shape.companions]
+
     # The life of the cluster
 
     def start(self) -> None:
         """Make the cluster; return when every pool has taken a write, or leave nothing behind."""
-        _require_programs(PACKAGES)
+        _require_programs([*PACKAGES, *self.shape.companions])
         self._make_folder()
         try:
             self._make_mon()
-            self._make_osd()
             self.start_mon()
-            self.run("osd", "new", (self.folder / "osd" / "fsid").read_text().strip())
-            self._launch(OSD)
+            # It takes the longest, and needs no more than the monitor to begin.
+            for daemon in self.shape.companions:
+                self._launch(daemon)
+            for daemon in self.shape.osd_daemons:
+                self._make_osd(daemon)
+                self._launch(daemon)
             for pool in self.pools:
                 self.create_pool(pool)
+            self.await_osds()
+            self._await_companions()
         except BaseException:
             self.stop()
             raise
@@ -283,8 +307,8 @@ class ThrowawayCluster:
         """End the daemons and remove the folder; a cluster that is gone already is fine."""
         if self.folder.exists():
             _require_marker(self.folder)
-            self.kill_osd()
-            self.kill_mon()
+            for daemon in reversed(self.daemons):
+                self._kill(daemon)
             shutil.rmtree(self.folder)
 
     def create_pool(self, name: str) -> None:
@@ -308,26 +332,31 @@ class ThrowawayCluster:
 
     # Accidents
 
-    def kill_osd(self) -> None:
+    def kill_osd(self, number: int = 0) -> None:
         """End the OSD by SIGKILL; fine if it does not run."""
-        self._kill(OSD)
+        self._kill(cluster_mgr.osd_daemon(number))
 
-    def start_osd(self) -> None:
-        """Start the killed OSD, and return when it serves again."""
-        self._launch(OSD)
+    def start_osd(self, number: int = 0) -> None:
+        """Start the killed OSD, and return when the first pool takes writes."""
+        self._launch(cluster_mgr.osd_daemon(number))
         self._await_write(self.pools[0])
 
-    def pause_osd(self) -> None:
-        """Freeze the OSD: its connections stay open, and nobody answers."""
-        self._signal(OSD, signal.SIGSTOP)
+    def await_osds(self) -> None:
+        """Return when all OSDs are up."""
+        osds = self.shape.osd_daemons
+        self._until_fine(lambda: cluster_mgr.osd_trouble(self.run, len(osds)), osds)
 
-    def resume_osd(self) -> None:
+    def pause_osd(self, number: int = 0) -> None:
+        """Freeze the OSD: its connections stay open, and nobody answers."""
+        self._signal(cluster_mgr.osd_daemon(number), signal.SIGSTOP)
+
+    def resume_osd(self, number: int = 0) -> None:
         """Let the frozen OSD go on.
 
         One that was frozen for longer than its read lease, 0.4 s here, may stay
         stuck: what has to go on then restarts it by kill_osd and start_osd.
         """
-        self._signal(OSD, signal.SIGCONT)
+        self._signal(cluster_mgr.osd_daemon(number), signal.SIGCONT)
 
     def kill_mon(self) -> None:
         """End the monitor by SIGKILL; fine if it does not run."""
@@ -345,14 +374,39 @@ class ThrowawayCluster:
     def resume_mon(self) -> None:
         self._signal(MON, signal.SIGCONT)
 
+    def kill_manager(self) -> None:
+        """End the manager by SIGKILL, and let the others know; fine if it does not run.
+
+        By itself the monitor finds out after half a minute. It also shuts the
+        manager's own clients out, which the next one would else wait for.
+        """
+        if self.pids(MGR):
+            time.sleep(cluster_mgr.BEACONS_SECONDS)
+        self._kill(MGR)
+        self.run("mgr", "fail")
+
+    def start_manager(self) -> None:
+        """Start the killed manager, and return when it serves."""
+        self._launch(MGR)
+        self._await_manager()
+        if self.shape.filesystem:
+            self._await_subvolumes()
+
+    def pause_manager(self) -> None:
+        """Freeze the manager: its connections stay open, and nobody answers."""
+        self._signal(MGR, signal.SIGSTOP)
+
+    def resume_manager(self) -> None:
+        self._signal(MGR, signal.SIGCONT)
+
     def pids(self, daemon: str) -> list[int]:
-        """The processes of this cluster's `ceph-mon` or `ceph-osd`.
+        """The processes of one of this cluster's `daemons`.
 
         They are known by their command lines. A pid file would outlive its process, and its number
         may then be somebody else's.
         """
-        name, conf = os.fsencode(daemon), os.fsencode(self.conf)
-        return [pid for pid, argv in _processes() if argv[0] == name and conf in argv]
+        command = [os.fsencode(word) for word in self._command(daemon)]
+        return [pid for pid, argv in _processes() if argv[: len(command)] == command]
 
     # Making it
 
@@ -361,26 +415,57 @@ class ThrowawayCluster:
             raise ClusterError(f"{self.folder}: Ceph's configuration cannot hold such a path")
         if self.folder.exists() and any(self.folder.iterdir()):
             raise ClusterError(f"{self.folder} is not empty: stop the cluster in it first, if any")
-        self._port = _free_ports(self._port)
+        self._port = _free_ports(self._port, self.shape.ports)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        (self.folder / MARKER).write_text(json.dumps({"port": self._port, "pools": self.pools}))
-        for part in ("mon", "osd", "log"):
-            (self.folder / part).mkdir()
+        made = {"port": self._port, "pools": self.pools, "shape": self.shape._asdict()}
+        (self.folder / MARKER).write_text(json.dumps(made))
+        (self.folder / "log").mkdir()
+        for daemon in self.daemons:
+            (self.folder / cluster_mgr.data_folder(daemon)).mkdir()
 
     def _make_mon(self) -> None:
         admin_key, osd_key = _new_key(), _new_key()
         users = self.folder / "users.keyring"
-        _write_private(
-            users, USERS.format(mon_key=_new_key(), admin_key=admin_key, osd_key=osd_key)
-        )
+        text = USERS.format(mon_key=_new_key(), admin_key=admin_key, osd_key=osd_key)
+        for daemon, user in cluster_mgr.users(self.shape, _new_key).items():
+            text += user
+            _write_private(self.folder / cluster_mgr.data_folder(daemon) / "keyring", user)
+        if self.shape.has_manager:
+            cluster_mgr.link_modules(self.folder / cluster_mgr.data_folder(MGR))
+        _write_private(users, text)
         _write_private(self.keyring, f"[client.admin]\n    key = {admin_key}\n")
         _write_private(self.folder / "osd" / "keyring", f"[osd.0]\n    key = {osd_key}\n")
         self.conf.write_text(self._conf_text())
         _execute([*self._command(MON), "--mkfs", "--keyring", str(users)], {})
 
-    def _make_osd(self) -> None:
-        _execute([*self._command(OSD), "--mkfs", "--no-mon-config"], {})
+    def _make_osd(self, daemon: str) -> None:
+        _execute([*self._command(daemon), "--mkfs", "--no-mon-config"], {})
+        made = self.folder / cluster_mgr.data_folder(daemon) / "fsid"
+        self.run("osd", "new", made.read_text().strip())
+
+    def _await_companions(self) -> None:
+        if self.shape.has_manager:
+            # Most of the modules that the monitor wants are not there, on purpose.
+            self.run("health", "mute", "MGR_MODULE_ERROR", "--sticky")
+            self._await_manager()
+        if self.shape.filesystem:
+            self._make_filesystem(self.shape.filesystem)
+
+    def _await_manager(self) -> None:
+        self._until_fine(lambda: cluster_mgr.manager_trouble(self.run), [MGR])
+
+    def _make_filesystem(self, name: str) -> None:
+        pools = [f"{name}.meta", f"{name}.data"]
+        for pool in pools:
+            self.run("osd", "pool", "create", pool)
+        self.run("fs", "new", name, *pools)
+        self._until_fine(lambda: cluster_mgr.metadata_server_trouble(self.run), [MDS])
+        self._await_subvolumes()
+
+    def _await_subvolumes(self) -> None:
+        name = self.shape.filesystem
+        self._until_fine(lambda: cluster_mgr.group_trouble(self.run, name), [MDS, MGR])
 
     def _conf_text(self) -> str:
         return CONF.format(
@@ -390,10 +475,12 @@ class ThrowawayCluster:
             host=HOST,
             port=self.port,
             osd_port_min=self.port + 1,
-            osd_port_max=self.port + PORTS_PER_CLUSTER - 1,
+            osd_port_max=self.port + self.shape.ports - 1,
+            copies=self.shape.copies,
+            copies_min=max(1, self.shape.copies - 1),
             osd_memory_bytes=896 * 1024**2,
             osd_disk_bytes=4 * 1024**3,
-        )
+        ) + cluster_mgr.conf_text(self.shape, self.folder, uuid.uuid4)
 
     def _keyring_of(self, user: str) -> Path:
         return self.folder / f"ceph.client.{user}.keyring"
@@ -401,7 +488,8 @@ class ThrowawayCluster:
     # The daemons
 
     def _command(self, daemon: str) -> list[str]:
-        return [daemon, "--id", DAEMON_IDS[daemon], "--conf", str(self.conf)]
+        program, _, number = daemon.partition(".")
+        return [program, "--id", number or DAEMON_IDS[program], "--conf", str(self.conf)]
 
     def _log_of(self, daemon: str) -> Path:
         return self.folder / "log" / f"{daemon}.log"
@@ -456,11 +544,22 @@ class ThrowawayCluster:
         logs = [self._log_of(daemon) for daemon in daemons]
         return "".join(f"\n--- end of {log.name}:\n{_tail(log)}" for log in logs)
 
+    def _until_fine(self, trouble: Callable[[], str], needs: Sequence[str]) -> None:
+        """Return when `trouble` is empty; raise ClusterError for what stays, or a dead daemon."""
+        give_up_at = time.monotonic() + START_TIMEOUT_SECONDS
+        while found := trouble():
+            for daemon in needs:
+                self._require_running(daemon)
+            if time.monotonic() > give_up_at:
+                raise ClusterError(found + self._last_words(needs))
+            time.sleep(POLL_SECONDS)
+
     def _await_write(self, pool: str) -> None:
         probe = f".probe-{secrets.token_hex(4)}"
         # The configuration is as good as any other data.
         write = ["--pool", pool, "put", probe, str(self.conf)]
-        self._await(write, f"no write to pool {pool} succeeded", needs=[MON, OSD])
+        needs = [MON] if self.shape.osds > 1 else [MON, OSD]
+        self._await(write, f"no write to pool {pool} succeeded", needs=needs)
         self.rados("--pool", pool, "rm", probe)
 
     def _await(self, command: Sequence[str], complaint: str, *, needs: Sequence[str]) -> None:
@@ -497,8 +596,12 @@ def _write_private(path: Path, text: str) -> None:
 def _require_programs(programs: Iterable[str]) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        named = ", ".join(f"{program} (Debian's {PACKAGES[program]})" for program in missing)
-        raise MissingPrograms(f"not installed, or not in PATH: {named}\nInstall with: {INSTALL}")
+        packages = PACKAGES | cluster_mgr.PACKAGES
+        named = ", ".join(f"{program} (Debian's {packages[program]})" for program in missing)
+        more = cluster_mgr.INSTALL_MORE if {*missing} & {*cluster_mgr.PACKAGES} else ""
+        raise MissingPrograms(
+            f"not installed, or not in PATH: {named}\nInstall with: {INSTALL}{more}"
+        )
 
 
 def _require_marker(folder: Path) -> None:
@@ -506,17 +609,17 @@ def _require_marker(folder: Path) -> None:
         raise NotACluster(f"{folder} is not the folder of a throwaway cluster: it has no {MARKER}")
 
 
-def _free_ports(wanted: int | None) -> int:
-    """The first of ten free ports in a row.
+def _free_ports(wanted: int | None, count: int = PORTS_PER_CLUSTER) -> int:
+    """The first of `count` free ports in a row, by default ten.
 
     They are free now, not reserved. Two clusters that start in the same moment still differ,
     because the choice is random among 1,200; should they not, the second fails and says so.
     """
     candidates = [wanted] if wanted else random.sample(FIRST_PORTS, len(FIRST_PORTS))
     for first in candidates:
-        if all(_is_free(port) for port in range(first, first + PORTS_PER_CLUSTER)):
+        if all(_is_free(port) for port in range(first, first + count)):
             return first
-    raise ClusterError(f"the {PORTS_PER_CLUSTER} ports from {candidates[0]} on are not all free")
+    raise ClusterError(f"the {count} ports from {candidates[0]} on are not all free")
 
 
 def _is_free(port: int) -> bool:
@@ -588,7 +691,10 @@ def _tail(path: Path, lines_max: int = 20) -> str:
 def _start(args: argparse.Namespace) -> int:
     began_at = time.monotonic()
     pools = args.pool or [DEFAULT_POOL]
-    cluster = ThrowawayCluster(args.dir, port=args.port, pools=pools, outlives_parent=True)
+    shape = Shape(args.osds, args.mgr, args.cephfs)
+    cluster = ThrowawayCluster(
+        args.dir, port=args.port, pools=pools, outlives_parent=True, shape=shape
+    )
     cluster.start()
     this, folder = shlex.quote(sys.argv[0]), shlex.quote(str(cluster.folder))
     print(f"""\
@@ -612,7 +718,7 @@ def _status(args: argparse.Namespace) -> int:
     """Print what runs; the exit status is 0 if all does."""
     cluster = ThrowawayCluster.attach(args.dir)
     print(f"monitor   {cluster.monitors[0]}")
-    pids = {daemon: cluster.pids(daemon) for daemon in DAEMON_IDS}
+    pids = {daemon: cluster.pids(daemon) for daemon in cluster.daemons}
     for daemon, found in pids.items():
         print(f"{daemon}  {f'runs (process {found[0]})' if found else 'does not run'}")
     if pids[MON]:
@@ -636,6 +742,11 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--dir", type=Path, help="folder for everything (default: a new one)")
     start.add_argument("--port", type=int, help="first of ten ports in a row (default: free ones)")
     start.add_argument("--pool", action="append", metavar="NAME", help="pool (default: journal)")
+    start.add_argument("--mgr", action="store_true", help="with a manager")
+    start.add_argument(
+        "--cephfs", default="", metavar="NAME", help="with a manager and this file system"
+    )
+    start.add_argument("--osds", type=int, default=1, help="how many OSDs (default: 1)")
     start.set_defaults(command=_start)
     for command, summary in (
         (_env, "print the variables that lead clients to the cluster, for a shell to eval"),

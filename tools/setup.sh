@@ -3,6 +3,7 @@
 #
 #   setup.sh packages python          Python's venv module
 #   setup.sh packages ceph            a real Ceph cluster to test on, and its Python binding
+#   setup.sh packages cephfs          a manager and a file system for it
 #   setup.sh venv PYTHON FOLDER       the virtual environment with csijournal in it
 set -euo pipefail
 
@@ -10,6 +11,7 @@ packages_for() {
     case "$1" in
         python) echo "python3 python3-venv" ;;
         ceph) echo "ceph-mon ceph-osd ceph-common python3-rados python3-rbd" ;;
+        cephfs) echo "ceph-mgr ceph-mgr-modules-core ceph-mds" ;;
     esac
 }
 
@@ -17,6 +19,7 @@ reason_for() {
     case "$1" in
         python) echo "to make a virtual environment" ;;
         ceph) echo "to run tests and demo on a real Ceph cluster of their own (loopback only)" ;;
+        cephfs) echo "to run the tests of CephFS on a cluster of their own (loopback only)" ;;
     esac
 }
 
