@@ -1,12 +1,35 @@
-"""The file system of the tests, and subvolumes in it as Ceph-CSI makes them."""
+"""The file system of the tests, and what Ceph-CSI makes in it."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import rados
+
 from cluster import ThrowawayCluster
+from csijournal.wire.backing_references import VERSION_ATTRIBUTE, object_name
 
 FILESYSTEM = "files"
 METADATA_POOL = f"{FILESYSTEM}.meta"
+NAMESPACE = "csi"
 GROUP = "csi"
+
+NORMAL, MASKED = b"\x01", b"\x02"
+
+# libcephfs must not share a process with the tests: its exit would end theirs.
+_TRUNCATE = """
+import cephfs, os, sys
+conf, path, size = sys.argv[1:]
+files = cephfs.LibCephFS(conffile=conf, auth_id="admin")
+files.mount()
+opened = files.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+files.ftruncate(opened, int(size))
+files.close(opened)
+files.shutdown()
+"""
 
 
 class Subvolumes:
@@ -19,12 +42,11 @@ class Subvolumes:
     def run(self, command: str, *args: str) -> str:
         """`ceph fs subvolume COMMAND` with the file system and the group where they belong."""
         words = command.split()
-        return self._cluster.run(
-            "fs", "subvolume", *words, FILESYSTEM, *args, "--group_name", self._group
-        )
+        group = ["--group_name", self._group] if self._group else []
+        return self._cluster.run("fs", "subvolume", *words, FILESYSTEM, *args, *group)
 
-    def create(self, name: str) -> None:
-        self.run("create", name)
+    def create(self, name: str, *, size_bytes: int | None = None) -> None:
+        self.run("create", name, *[] if size_bytes is None else ["--size", str(size_bytes)])
 
     def remove(self, name: str, *, retaining: bool = False) -> None:
         self.run("rm", name, *["--retain-snapshots"] * retaining)
@@ -34,3 +56,45 @@ class Subvolumes:
 
     def clone(self, subvolume: str, snapshot: str, name: str) -> None:
         self.run("snapshot clone", subvolume, snapshot, name, "--target_group_name", self._group)
+
+    def cancel_clone(self, name: str) -> None:
+        self._cluster.run("fs", "clone", "cancel", FILESYSTEM, name, "--group_name", self._group)
+
+    def fill(self, name: str, size_bytes: int) -> None:
+        """Put a file into the subvolume which takes a while to copy, and no room here."""
+        path = self.run("getpath", name).strip()
+        subprocess.run(
+            [
+                *(sys.executable, "-c", _TRUNCATE),
+                *(str(self._cluster.conf), f"{path}/file", str(size_bytes)),
+            ],
+            env=self._cluster.environment(),
+            check=True,
+        )
+
+
+class References:
+    """Writes objects of references as the driver does: each change is one operation."""
+
+    def __init__(self, cluster: ThrowawayCluster) -> None:
+        self._cluster = rados.Rados(conffile=str(cluster.conf), name="client.admin")
+        self._cluster.connect()
+        self._ioctx = self._cluster.open_ioctx(METADATA_POOL)
+        self._ioctx.set_namespace(NAMESPACE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ioctx.close()
+        self._cluster.shutdown()
+
+    def write(
+        self, handle: str, count: int, puts: Mapping[str, bytes], *, removed: Sequence[str] = ()
+    ) -> None:
+        with rados.WriteOpCtx() as operation:
+            operation.write_full(count.to_bytes(4, "big"))
+            operation.set_xattr(VERSION_ATTRIBUTE, (1).to_bytes(4, "big"))
+            self._ioctx.set_omap(operation, tuple(puts), tuple(puts.values()))
+            self._ioctx.remove_omap_keys(operation, tuple(removed))
+            self._ioctx.operate_write_op(operation, object_name(handle))
