@@ -4,6 +4,7 @@ PYTHON ?= /usr/bin/python3
 VENV := .venv
 BIN := $(VENV)/bin
 MINUTES ?= 10
+OSDS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-rados test test-fast lint format explore soak bench clean
@@ -35,8 +36,8 @@ format: $(VENV)/ready  ## put the code in the common style
 explore: $(VENV)/ready  ## the full walk through all interleavings (long)
 	$(BIN)/python tools/explore.py
 
-soak: $(VENV)/ready ceph  ## real faults on a real cluster for MINUTES=10
-	$(BIN)/python tools/soak.py --minutes $(MINUTES)
+soak: $(VENV)/ready ceph  ## real faults on a real cluster for MINUTES=10, with OSDS=3 failovers
+	$(BIN)/python tools/soak.py --minutes $(MINUTES) --osds $(OSDS)
 
 bench: $(VENV)/ready ceph  ## timings beside their floors and the predecessor's protocol
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[bench]'

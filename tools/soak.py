@@ -34,10 +34,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import soak_load
-from cluster import MON, OSD, ClusterError, ThrowawayCluster
+from cluster import MON, ClusterError, ThrowawayCluster
+from cluster_mgr import Shape
 from csijournal import CSIJournalError, Store, VolumeGroupJournal, open_store
 from csijournal.check.scan import Verifier
 from csijournal.errors import StoreError
+from soak_failover import Failover, TakeOver
 from soak_judge import OUTCOMES, Call, History, Ledger, Rest, Violation
 from soak_load import Orders
 
@@ -209,8 +211,9 @@ class Faults:
         """Start what a fault that was cut short left dead."""
         if not self._cluster.pids(MON):
             self._cluster.start_mon()
-        if not self._cluster.pids(OSD):
-            self._cluster.start_osd()
+        for number, daemon in enumerate(self._cluster.shape.osd_daemons):
+            if not self._cluster.pids(daemon):
+                self._cluster.start_osd(number)
 
     def calm(self) -> None:
         """Let clients work for a moment."""
@@ -352,6 +355,7 @@ class Outcome:
     facts: Counter[str] = field(default_factory=Counter)
     recovered: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    take_overs: list[TakeOver] = field(default_factory=list)
 
     def add(self, other: Outcome) -> None:
         self.rounds += other.rounds
@@ -360,6 +364,7 @@ class Outcome:
         self.facts += other.facts
         self.recovered += other.recovered
         self.violations += other.violations
+        self.take_overs += other.take_overs
 
     @property
     def operations(self) -> int:
@@ -379,8 +384,18 @@ class Outcome:
         lines += ["", "faults", *_lines(self.faults), _line("all", self.faults.total())]
         lines += ["", "cleared up by recover", *_lines(self.recovered)]
         lines += ["", f"facts that the end of {self.rounds} round(s) was judged by"]
-        lines += [*_lines(self.facts), "", f"violations: {len(self.violations)}"]
+        lines += [*_lines(self.facts), "", *self._take_over_lines()]
+        lines += [f"violations: {len(self.violations)}"]
         return "\n".join(lines)
+
+    def _take_over_lines(self) -> Iterator[str]:
+        """How long the directory took no write after its primary was lost, by fault."""
+        for kind in sorted({each.fault for each in self.take_overs}):
+            seconds = sorted(each.seconds for each in self.take_overs if each.fault == kind)
+            yield (
+                f"{kind}: {len(seconds)} times, writes again after"
+                f" {seconds[len(seconds) // 2]:.1f} s (median), {seconds[-1]:.1f} s (longest)"
+            )
 
 
 def _row(title: str, *cells: object) -> str:
@@ -425,6 +440,9 @@ class Round:
         )
         self._ledger = Ledger(folder)
         self.faults = Faults(cluster, self._crew, scale, f"{seed} {number}")
+        self.failover = Failover(cluster, folder.name)
+        if cluster.shape.osds > 1:
+            self.faults.kinds |= self.failover.kinds
         self._begun = time.monotonic()
         self.interrupted = False
 
@@ -507,6 +525,7 @@ class Round:
             facts=Counter(history.facts()),
             recovered=recovered,
             violations=[self._evidence(violation) for violation in violations],
+            take_overs=self.failover.take_overs,
         )
 
     def _clear_up(
@@ -546,11 +565,11 @@ def _sizes(did: dict[str, object]) -> Counter[str]:
     )
 
 
-def soak(minutes: float, seed: int, scale: Scale, logs: Path) -> Outcome:
+def soak(minutes: float, seed: int, scale: Scale, logs: Path, *, osds: int = 1) -> Outcome:
     """Rounds until the time is over, or until one finds a violation."""
     total = Outcome()
     until = time.monotonic() + 60 * minutes
-    with ThrowawayCluster() as cluster:
+    with ThrowawayCluster(shape=Shape(osds=osds)) as cluster:
         while total.rounds == 0 or (time.monotonic() < until and not total.violations):
             number = total.rounds + 1
             folder = logs / f"round-{number}"
@@ -575,6 +594,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="of faults and load (default: a random one)")
     parser.add_argument("--workers", type=int, default=3, help="processes (default: 3)")
     parser.add_argument("--threads", type=int, default=3, help="in each process (default: 3)")
+    parser.add_argument("--osds", type=int, default=1, help="with 3, primaries move (default: 1)")
     return parser
 
 
@@ -586,7 +606,7 @@ def main() -> int:
     logs = Path(tempfile.mkdtemp(prefix="csijournal-soak-"))
     print(f"soak for {args.minutes:g} minutes, seed {seed}", flush=True)
     try:
-        total = soak(args.minutes, seed, scale, logs)
+        total = soak(args.minutes, seed, scale, logs, osds=args.osds)
     except (ClusterError, StoreError) as error:
         print(f"soak: the cluster failed, which says nothing about the journal: {error}")
         print(f"The logs until then: {logs}")
