@@ -40,7 +40,7 @@ soak: $(VENV)/ready ceph  ## real faults on a real cluster for MINUTES=10, with 
 	$(BIN)/python tools/soak.py --minutes $(MINUTES) --osds $(OSDS)
 
 bench: $(VENV)/ready ceph  ## timings beside their floors and the predecessor's protocol
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python tools/bench
 
 clean:          ## remove the virtual environment and caches

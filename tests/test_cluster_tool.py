@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -131,6 +133,32 @@ def test_a_paused_daemon_answers_when_it_is_resumed(serving: ThrowawayCluster) -
         assert not writer.is_alive()
 
 
+def test_clients_of_an_osd_that_was_held_up_for_a_second_go_on_without_a_restart(
+    serving: ThrowawayCluster,
+) -> None:
+    written: list[str] = []
+    ending = threading.Event()
+
+    def work(name: str) -> None:
+        while not ending.is_set():
+            serving.rados("--pool", serving.pools[0], "touch", name)
+            written.append(name)
+
+    writers = [threading.Thread(target=work, args=(f"name-{n}",)) for n in range(3)]
+    for writer in writers:
+        writer.start()
+    for _ in range(3):
+        serving.pause_osd()
+        time.sleep(1)
+        serving.resume_osd()
+        before = len(written)
+        wait_until(lambda before=before: len(written) >= before + 6)  # type: ignore[misc]
+    ending.set()
+    for writer in writers:
+        writer.join(timeout=20)
+        assert not writer.is_alive()
+
+
 def test_a_user_has_a_key_and_only_the_given_rights(serving: ThrowawayCluster) -> None:
     serving.create_pool("theirs")
 
@@ -198,6 +226,66 @@ def test_stop_and_start_leave_a_foreign_folder_alone(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "not the folder of a throwaway cluster" in refused.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+IMPOSTOR = """
+import os, sys, time
+if sys.argv[1]:
+    os.chroot(sys.argv[1])
+print("runs", flush=True)
+time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def impostor(serving: ThrowawayCluster, root: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the command line of the cluster's OSD, in another root if one is given."""
+    program = shutil.which("python3") or ""
+    with subprocess.Popen(
+        ["ceph-osd", "-c", IMPOSTOR, root, "--conf", str(serving.conf)],
+        executable=program,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"runs\n"
+        yield process
+        process.kill()
+
+
+def test_a_process_with_the_same_command_line_is_left_alone(serving: ThrowawayCluster) -> None:
+    with impostor(serving) as other:
+        assert other.pid not in serving.pids("ceph-osd")
+        serving.stop()
+        assert other.poll() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its root directory")
+def test_a_daemon_of_another_root_with_the_same_path_is_left_alone(
+    serving: ThrowawayCluster, tmp_path: Path
+) -> None:
+    (root := tmp_path / "root").mkdir()
+    serving.kill_osd()
+    with impostor(serving, str(root)) as other:
+        # Even where the number that was noted is its own: from a copied folder, say.
+        noted = {"pid": other.pid, "started_ticks": cluster._started_ticks(other.pid)}
+        (serving.folder / "ceph-osd.pid").write_text(json.dumps(noted))
+
+        assert serving.pids("ceph-osd") == []
+        serving.stop()
+        assert other.poll() is None
+
+
+def test_a_number_that_was_given_to_another_process_is_nobodys_daemon(
+    serving: ThrowawayCluster,
+) -> None:
+    (pid,) = serving.pids("ceph-mon")
+    file = serving.folder / "ceph-mon.pid"
+    noted = json.loads(file.read_text())
+
+    file.write_text(json.dumps(noted | {"started_ticks": noted["started_ticks"] - 1}))
+    assert serving.pids("ceph-mon") == []
+    file.write_text(json.dumps(noted))
+    assert serving.pids("ceph-mon") == [pid]
 
 
 def test_missing_programs_are_named_with_what_to_install(

@@ -150,9 +150,9 @@ bluestore_fsck_on_mkfs = false
 # Whenever the block file is closed, a dozen times in a start, that waits up to this long
 # (250 otherwise).
 bdev_aio_poll_ms = 10
-# A restarted OSD serves nothing before its read lease from before has run out: after 0.4 seconds,
-# not 16.
-osd_pool_default_read_lease_ratio = 0.02
+# The read lease stays at its 16 seconds. Were it short, an OSD that is held up for longer (a busy
+# or suspended machine, SIGSTOP) would hang its clients until it is restarted; with one OSD a
+# restart does not wait for the lease.
 """
 
 # The monitor takes over these users when it makes its store, so no commands are needed for them.
@@ -353,8 +353,8 @@ class ThrowawayCluster:
     def resume_osd(self, number: int = 0) -> None:
         """Let the frozen OSD go on.
 
-        One that was frozen for longer than its read lease, 0.4 s here, may stay
-        stuck: what has to go on then restarts it by kill_osd and start_osd.
+        One that was frozen for longer than its read lease, 16 s, may stay stuck:
+        what has to go on then restarts it by kill_osd and start_osd.
         """
         self._signal(cluster_mgr.osd_daemon(number), signal.SIGCONT)
 
@@ -400,13 +400,21 @@ class ThrowawayCluster:
         self._signal(MGR, signal.SIGCONT)
 
     def pids(self, daemon: str) -> list[int]:
-        """The processes of one of this cluster's `daemons`.
+        """The process of one of this cluster's `daemons`; empty where it does not run.
 
-        They are known by their command lines. A pid file would outlive its process, and its number
-        may then be somebody else's.
+        A number alone may be somebody else's by now, and so may a command line: another root
+        directory (a container, a chroot) may have the same path in it. So the process must be the
+        one that was started, by its time of start, run that command, and see our root.
         """
+        try:
+            noted = json.loads(self._pid_file(daemon).read_text())
+            pid, started = int(noted["pid"]), int(noted["started_ticks"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return []
         command = [os.fsencode(word) for word in self._command(daemon)]
-        return [pid for pid, argv in _processes() if argv[: len(command)] == command]
+        ours = _argv(pid)[: len(command)] == command
+        same = _started_ticks(pid) == started and _sees_our_root(pid)
+        return [pid] if ours and same else []
 
     # Making it
 
@@ -487,6 +495,9 @@ class ThrowawayCluster:
 
     # The daemons
 
+    def _pid_file(self, daemon: str) -> Path:
+        return self.folder / f"{daemon}.pid"
+
     def _command(self, daemon: str) -> list[str]:
         program, _, number = daemon.partition(".")
         return [program, "--id", number or DAEMON_IDS[program], "--conf", str(self.conf)]
@@ -502,6 +513,8 @@ class ThrowawayCluster:
             argv = ["setpriv", "--pdeathsig", "KILL", *argv]
         child = self._starter.submit(self._spawn, argv, self._log_of(daemon)).result()
         self._children[daemon] = child
+        noted = {"pid": child.pid, "started_ticks": _started_ticks(child.pid)}
+        self._pid_file(daemon).write_text(json.dumps(noted))
         # While setpriv turns into the daemon, the process has no command line to be known by.
         _wait_until(
             lambda: bool(self.pids(daemon)) or child.poll() is not None,
@@ -661,15 +674,33 @@ def _execute(
     return done.stdout
 
 
-def _processes() -> list[tuple[int, list[bytes]]]:
-    """All processes with the words of their command lines; a zombie has none."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append((int(path.parent.name), path.read_bytes().split(b"\0")))
-        except OSError:
-            continue  # It ended between the two looks.
-    return found
+def _argv(pid: int) -> list[bytes]:
+    """The words of the process's command line; none for a zombie or no process."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _started_ticks(pid: int) -> int | None:
+    """When the process was started, in clock ticks since the machine was; None for no process.
+
+    The program that it runs may change afterwards, this does not.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The second field is a name in brackets that may hold anything; the start is the 22nd.
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def _sees_our_root(pid: int) -> bool:
+    """Whether `/` is the same folder for the process as for this one."""
+    try:
+        return Path(f"/proc/{pid}/root").samefile("/")
+    except OSError:
+        return False
 
 
 def _wait_until(condition: Callable[[], bool], complaint: str) -> None:

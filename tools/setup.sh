@@ -50,7 +50,7 @@ install_packages() {
     echo "setup: installing $missing from Debian, $(reason_for "$1")"
     if [ "$(id -u)" != 0 ] && ! sudo --non-interactive true 2>/dev/null; then
         echo "setup: that needs root; run this yourself, then try again:" >&2
-        echo "    sudo apt-get install --no-install-recommends $missing" >&2
+        echo "    sudo apt-get update && sudo apt-get install --no-install-recommends $missing" >&2
         exit 1
     fi
     as_root apt-get update -qq
@@ -63,7 +63,7 @@ make_venv() {
     local python=$1 folder=$2
     echo "setup: making $folder with $("$python" --version), csijournal and its tools in it"
     # The rados binding is no PyPI package: the environment must see the distribution's.
-    "$python" -m venv --system-site-packages "$folder"
+    "$python" -m venv --clear --system-site-packages "$folder"
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 }
 

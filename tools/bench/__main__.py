@@ -30,7 +30,7 @@ def main() -> None:
 
     def done(*new: Case) -> None:
         for case in new:
-            print_case(console, case)
+            print_case(console, case, quick=quick)
         cases.extend(new)
 
     sizes = (100, 1000) if quick else (100, 1_000, 10_000, 100_000)

@@ -57,7 +57,7 @@ def reserve_alone(folder: Path, rounds: int) -> Case:
         "reserve on SQLite, one caller",
         "seconds",
         figures,
-        [Target("csijournal", "floor", 1.3, at_most=True)],
+        [Target("csijournal", "floor", 1.3, at_most=True, quick_bound=2.5)],
     )
 
 
@@ -80,7 +80,7 @@ def reserve_together(folder: Path, rounds: int, seconds: float) -> Case:
         "reserve on SQLite, 8 threads",
         "reservations a second",
         figures,
-        [Target("csijournal", "without combining", 3, at_most=False)],
+        [Target("csijournal", "without combining", 3, at_most=False, quick_bound=1.3)],
     )
 
 
