@@ -60,6 +60,18 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield chosen
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """After Control-C, let fixtures end without their judgement of a test that was cut short.
+
+    pytest takes an error in a fixture's end at this point for one of its own,
+    and prints INTERNALERROR.  It has no public way to run these ends earlier.
+    """
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        with contextlib.suppress(Exception):
+            session._setupstate.teardown_exact(None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much the explorer covered in this run."""
     for line in report.lines():

@@ -575,7 +575,7 @@ def test_closing_under_work_ends_the_work_cleanly(ceph: ThrowawayCluster, namesp
 
 
 SETUP = """
-import os, sys, threading
+import os, sys, threading, warnings
 from csijournal.errors import PlaceUnusable
 from csijournal.store import Write
 from csijournal.store.rados.pool import RADOSStore

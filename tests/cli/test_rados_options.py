@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cli.conftest import CLI, UUID
+from cli.conftest import CLI, OTHER_UUID, UUID
 from csijournal.cli import rados_options
 from csijournal.cli.rados_options import open_rados
 from csijournal.store.rados.location import RADOSLocation
@@ -116,6 +116,9 @@ def test_every_command_works_on_a_real_cluster(cli: CLI, ceph: ThrowawayCluster)
 
     shown = cli("show", handle, *where, "-o", "json").json
     assert shown.items() >= (made | {"volume_map": {"vol": "s"}}).items()
+    elsewhere = str(Handle("any", pool_id, OTHER_UUID))
+    place = f"Looked in rados://csijournal-tests/cli (pool id {pool_id}), instance default"
+    assert place in cli.refused("show", elsewhere, *pool, code=3)
     assert cli("list", "-lo", "json", *pool).json["state"] == "ok"
     assert cli("ensure", "snap-1", *pool, "-o", "json").json["created"] is False
     cli("remove", handle, "vol", *where)
