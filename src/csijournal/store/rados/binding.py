@@ -105,7 +105,7 @@ def import_rados() -> ModuleType:
             f"Python's binding of librados cannot be imported ({error})",
             hint="Install the distribution's package python3-rados (PyPI has none); a virtual"
             " environment sees it if made by the distribution's own Python:"
-            " /usr/bin/python3 -m venv --system-site-packages DIR",
+            " /usr/bin/python3 -m venv --clear --system-site-packages DIR",
         ) from error
     module: ModuleType = rados
     if not hasattr(module.WriteOp, "omap_cmp"):

@@ -76,7 +76,8 @@ class Login:
         if not (has_file or cluster.conf_get("mon_host")):
             raise PlaceNotFound(
                 "there is no Ceph configuration where librados looks for it",
-                hint="Name the file (conf) or the monitors (mon), or set CEPH_CONF",
+                hint="Name the file (-c, or conf= in a URL), or the monitors (-m, or mon=),"
+                " or set CEPH_CONF",
             )
 
     def _notice_within_the_timeout(self, cluster: Cluster) -> None:
