@@ -35,7 +35,6 @@ def _group(group_uuid: str, members: dict[str, str]) -> Omaps:
 
 
 NOTHING: Omaps = {}
-EMPTY: Omaps = {DIRECTORY: {}}
 RESERVED: Omaps = {**_ENTRY, **_group(UUID, MEMBERS)}
 DANGLING: Omaps = _ENTRY
 UNNAMED: Omaps = {**_ENTRY, f"csi.volume.group.{UUID}": {}}

@@ -1,0 +1,194 @@
+"""The shape of the package: what may import what, what is public, how large things may grow.
+
+ARCHITECTURE.md tells the same in prose.  An exception stands here with its reason.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import csijournal
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "csijournal"
+PACKAGE = "csijournal"
+
+LAYERS = ["errors", "wire", "store", "inventory", "journal", "check", "repair", "transfer", "cli"]
+"""From the bottom up: a module imports from its own layer and from those before it."""
+
+HIDDEN_IMPORTS: dict[str, str] = {
+    "cli.progress": "rich takes longer to import than most commands to run, and few draw a bar",
+    "store.urls": "each kind of store is imported when it is opened: rados and sqlite3 are large",
+    "store.rados.binding": "python3-rados is not on every machine",
+    "store.rados.cluster": "a cluster opens stores for its callers, and a store needs a cluster",
+}
+"""Modules that may import inside of functions, each with its reason."""
+
+CIRCLES = {("store.rados.cluster", "store.rados.pool")}
+"""Imports inside of functions that would close a circle; the reason stands above."""
+
+PUBLIC = {
+    "CSIJournalError",
+    "EnsureResult",
+    "Entry",
+    "Guarantee",
+    "Handle",
+    "Reservation",
+    "Store",
+    "Timestamp",
+    "VolumeGroupJournal",
+    "errors",
+    "open_store",
+}
+
+LINES_MAX_OF_A_FUNCTION = 40
+LINES_MAX_OF_A_CLASS = 250
+LONG: dict[str, str] = {
+    "journal.groups.VolumeGroupJournal": "the public journal: what callers ask, in one place",
+    "check.scan.Verifier": "one walk that notes what it passes; concerns move out one by one",
+    "store.rados.reading.Reader": "every way to read from a pool, which share their retries",
+    "cli.commands.verify.command": "most of it is the help that --help prints",
+}
+"""What may be longer, each with its reason."""
+
+
+# Reading the package
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Every module by its name within the package; the package itself is empty."""
+    found = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(path.read_text())
+    return found
+
+
+def layer_of(module: str) -> str:
+    """The layer of a module; one beside the layers is at the top, where none may import it."""
+    first = module.partition(".")[0]
+    return first if first in LAYERS else ""
+
+
+def targets(node: ast.AST) -> Iterator[str]:
+    """The modules of the package that a statement imports."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+    else:
+        return
+    for name in names:
+        inner = name.removeprefix(f"{PACKAGE}.")
+        if inner != name:
+            yield inner if inner in modules() else inner.rpartition(".")[0]
+
+
+def runtime_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All statements but those under `if TYPE_CHECKING`."""
+    for child in ast.iter_child_nodes(tree):
+        test = child.test if isinstance(child, ast.If) else None
+        if isinstance(test, ast.Name) and test.id == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from runtime_nodes(child)
+
+
+def imports(module: str) -> set[str]:
+    """What a module imports, be it inside of a function."""
+    nodes = runtime_nodes(modules()[module])
+    return {target for node in nodes for target in targets(node)} - {module}
+
+
+# Imports
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if layer_of(name)])
+def test_imports_point_downwards(module: str) -> None:
+    height = LAYERS.index(layer_of(module))
+    upward = {
+        target
+        for target in imports(module)
+        if layer_of(target) and LAYERS.index(layer_of(target)) > height
+    }
+    assert upward == set()
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    graph = {
+        name: {target for target in imports(name) if target and (name, target) not in CIRCLES}
+        for name in modules()
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError, with the cycle
+
+
+def hidden_imports(module: str) -> list[str]:
+    """The functions of a module that import something."""
+    return [
+        function.name
+        for function in ast.walk(modules()[module])
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        and any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function))
+    ]
+
+
+def test_imports_stand_at_the_head_unless_a_reason_is_given() -> None:
+    hiding = {name for name in modules() if hidden_imports(name)}
+    assert hiding - set(HIDDEN_IMPORTS) == set()
+
+
+# Public names
+
+
+def test_public_names_are_those_of_the_package_alone() -> None:
+    assert set(csijournal.__all__) == PUBLIC
+    assert all(hasattr(csijournal, name) for name in PUBLIC)
+
+
+# Sizes
+
+
+def sized(kinds: tuple[type[ast.AST], ...]) -> Iterator[tuple[str, int]]:
+    """Everything of these kinds, with its number of lines."""
+    for module, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, kinds):
+                assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                yield f"{module}.{node.name}", (node.end_lineno or 0) - node.lineno + 1
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    functions = sized((ast.FunctionDef, ast.AsyncFunctionDef))
+    long = {name: lines for name, lines in functions if lines > LINES_MAX_OF_A_FUNCTION}
+    assert {name: lines for name, lines in long.items() if name not in LONG} == {}
+
+
+def test_no_class_is_too_long_to_be_read_at_once() -> None:
+    long = {name: lines for name, lines in sized((ast.ClassDef,)) if lines > LINES_MAX_OF_A_CLASS}
+    assert {name: lines for name, lines in long.items() if name not in LONG} == {}
+
+
+# Dead code
+
+
+def test_nothing_is_left_that_nobody_uses() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vulture"],  # pyproject.toml says where it looks
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    # What only tests define and pytest finds by its name is none of this test's business.
+    assert [line for line in done.stdout.splitlines() if not line.startswith("tests/")] == []
