@@ -6,6 +6,7 @@ ARCHITECTURE.md tells the same in prose.  An exception stands here with its reas
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -192,3 +193,38 @@ def test_nothing_is_left_that_nobody_uses() -> None:
     assert done.stderr == ""
     # What only tests define and pytest finds by its name is none of this test's business.
     assert [line for line in done.stdout.splitlines() if not line.startswith("tests/")] == []
+
+
+# The documents
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_file_that_a_document_names_is_there(document: str) -> None:
+    named = re.findall(r"`([a-z_]+/[\w/.]+|[a-z_]+\.py)`", (ROOT / document).read_text())
+    places = {
+        name: [ROOT / name, SOURCE / name, SOURCE.parent / name]
+        for name in named
+        if "NAME" not in name
+    }
+    missing = [name for name, paths in places.items() if not any(path.exists() for path in paths)]
+    assert len(places) > 10
+    assert missing == []
+
+
+def test_architecture_fits_on_two_screens() -> None:
+    assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 100
+
+
+# Output
+
+
+def test_only_one_module_writes_text_to_the_standard_streams() -> None:
+    writing = {
+        module
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"write", "writelines"}
+        and ast.unparse(node.value) in {"sys.stdout", "sys.stderr"}
+    }
+    assert writing == {"cli.output"}
