@@ -263,3 +263,11 @@ def test_what_cannot_be_a_member_is_refused(text: str) -> None:
     with pytest.raises(InvalidMember) as caught:
         require_member_ids(["fine", text])
     assert str(caught.value).isprintable()
+
+
+def test_a_long_text_is_cut_but_not_the_uuid_that_it_ends_in() -> None:
+    handle = f"0001-0040-{'cluster' * 10}-0000000000000002-{UUID}"
+
+    assert layout.shortened(handle) == f"'0001-0040-clustercluster…{UUID}'"
+    assert layout.shortened("x" * 61) == f"'{'x' * 60}…'"
+    assert layout.shortened("x" * 60) == f"'{'x' * 60}'"

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import json
 import shlex
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cli.conftest import CLI, OTHER_UUID, UUID
 from cli.damage import damage, entries, group, uuid
 from csijournal.wire.schema import GROUPS
+from support.hostile import put_raw
+
+if TYPE_CHECKING:
+    from cluster import ThrowawayCluster
 
 HANDLE = f"0001-0009-rook-ceph-0000000000000002-{UUID}"
 ENDING_IN_UUID = f"groupsnapshot-{OTHER_UUID}"
@@ -53,6 +58,7 @@ def test_a_group_is_found_by_each_of_its_names(cli: CLI, what: str, how: str) ->
         "instance": "default",
         "found_as": [how],
         "entries": [ENDING_IN_UUID],
+        "unreadable": [],
         "state": ["missing-attribute"],
     }
 
@@ -255,6 +261,25 @@ def test_commands_carry_the_options_of_the_place(cli: CLI) -> None:
     cli(*shlex.split(line), "--apply")
 
     cli.refused("show", *store, "--", "-gone now", code=3)
+
+
+@pytest.mark.ceph
+def test_a_group_with_a_key_that_is_not_text_is_shown_with_the_rest_of_it(
+    cli: CLI, ceph: ThrowawayCluster
+) -> None:
+    where = ["-c", str(ceph.conf), "-p", "csijournal-tests", "-N", "show"]
+    made = cli("reserve", "snap", *where, "-o", "json").json
+    group = GROUPS.record_object(made["group_uuid"])
+    put_raw(ceph, "csijournal-tests", "show", group, b"vol\xff")
+    put_raw(ceph, "csijournal-tests", "show", "csi.groups.default", b"csi.volume.group.\xfe")
+
+    lines = cli("show", "snap", *where).lines
+
+    assert [line.split()[:5] for line in lines if "not readable" in line] == [
+        ["not", "readable", "the", "key", "vol\\xff"]
+    ]
+    assert f"group UUID     {made['group_uuid']}" in lines
+    cli.refused("show", "other", *where, "--referrers", code=3)
 
 
 # What is not there

@@ -14,6 +14,7 @@ from csijournal.check.scan import kind_without_entry
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import GroupRecords
+from csijournal.store.contract import unreadable_in
 from csijournal.wire.records import GroupRecord
 from csijournal.wire.text import shortened
 from csijournal.wire.timestamps import NANOSECONDS, Timestamp
@@ -45,7 +46,8 @@ class Story:
     `record` is None where there is no such group object; `pointers` are request
     names whose entries hold the UUID; `own` is the entry of the name that the
     group says it belongs to, and `own_elsewhere` whether that leads to another
-    group, which says the same.  `age_seconds` is the time since the last change.
+    group, which says the same.  `age_seconds` is the time since the last change;
+    `unreadable` says what the object holds besides, and no text can hold.
     """
 
     group_uuid: str
@@ -55,6 +57,7 @@ class Story:
     own: Entry | None
     own_elsewhere: bool
     grace_seconds: float
+    unreadable: tuple[str, ...] = ()
 
     @property
     def pending(self) -> bool:
@@ -76,7 +79,8 @@ def tell_story(
     clock: Callable[[], Timestamp] = Timestamp.now,
 ) -> Story:
     """The story of `group_uuid`; `pointers` are entries that may hold it.  Raises StoreError."""
-    record = records.read_record(group_uuid)
+    entries = records.store.read_object(records.schema.record_object(group_uuid))
+    record = None if entries is None else records.schema.parse(entries)
     owner = record.request_name if record else None
     own = records.look_up(owner) if owner else None
     names = dict.fromkeys((*pointers, *([owner] if owner else [])))
@@ -93,6 +97,7 @@ def tell_story(
         and own.group_uuid not in {None, group_uuid}
         and records.is_consistent(owner or ""),
         grace_seconds=grace_seconds,
+        unreadable=tuple(map(str, unreadable_in(entries))),
     )
 
 

@@ -155,6 +155,8 @@ def _rows(story: Story | None) -> Iterator[tuple[str, str]]:
         yield "last change", f"{age_in_words(story.age_seconds)} ago"
     yield "members", str(len(record.volume_map)) if record else NOTHING
     yield "entries", ", ".join(story.pointers) or "none that points here"
+    for text in story.unreadable:
+        yield "not readable", text
 
 
 def _choice_lines(settings: Settings, told: Told) -> Iterator[str]:
@@ -203,6 +205,7 @@ def told_as_json(told: Told) -> dict[str, object]:
         "found_as": told.found_as,
         "age_seconds": None if age is None else round(age),
         "entries": list(story.pointers) if story else [],
+        "unreadable": list(story.unreadable) if story else [],
         "state": [one.kind.value if one.kind else "pending" for one in told.judgements] or ["ok"],
         "judgements": [_judgement_as_json(judgement) for judgement in told.judgements],
     }
