@@ -40,11 +40,16 @@ PUBLIC = {
     "CSIJournalError",
     "EnsureResult",
     "Entry",
+    "Finding",
+    "FindingKind",
     "Guarantee",
     "Handle",
+    "Recovery",
     "Reservation",
+    "Severity",
     "Store",
     "Timestamp",
+    "Verifier",
     "VolumeGroupJournal",
     "errors",
     "open_store",
@@ -154,6 +159,14 @@ def test_imports_stand_at_the_head_unless_a_reason_is_given() -> None:
 def test_public_names_are_those_of_the_package_alone() -> None:
     assert set(csijournal.__all__) == PUBLIC
     assert all(hasattr(csijournal, name) for name in PUBLIC)
+
+
+def test_the_package_imports_nothing_that_is_slow_or_not_everywhere() -> None:
+    script = "import sys, csijournal; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert not {"rich", "click", "sqlite3", "rados"} & set(done.stdout.split())
 
 
 # Sizes
