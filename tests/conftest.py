@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from cluster import ThrowawayCluster
@@ -21,6 +22,10 @@ from support.places import (
 )
 
 POOL = "csijournal-tests"
+
+# Imported here, and whole: its plugin imports more of it when a run ends, which fails where
+# Control-C came in the middle of a test module's import of it.
+_HYPOTHESIS = hypothesis.__version__
 
 
 @pytest.fixture(scope="session")

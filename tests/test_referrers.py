@@ -32,8 +32,12 @@ def filled(place: Place) -> Iterator[Store]:
 
 
 def test_members_are_found_by_key_by_value_and_by_the_uuid_that_they_end_in(filled: Store) -> None:
-    first = Referrer("member", uuid(1), request_name="one", member=HANDLE)
-    second = Referrer("member", uuid(2), request_name="two", member="vol")
+    first = Referrer(
+        "member", uuid(1), request_name="one", member=HANDLE, pointer="one", instance_id="default"
+    )
+    second = Referrer(
+        "member", uuid(2), request_name="two", member="vol", pointer="two", instance_id="default"
+    )
 
     assert found(filled, HANDLE) == [first, second]
     assert found(filled, f"csi-vol-{uuid(70)}") == [first, second]

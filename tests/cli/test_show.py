@@ -146,6 +146,18 @@ def test_a_group_that_nothing_points_at_is_found_by_its_name_when_all_is_searche
         assert any(line.startswith("state          detached-group: ") for line in lines)
 
 
+def test_a_group_of_another_instance_is_told_with_its_entry_and_commands(cli: CLI) -> None:
+    other = {"csi.groups.other": {layout.entry_key("theirs"): uuid(8)}}
+    damage(cli, entries(right=uuid(1)) | group("right", 1) | other)
+    cli.put(layout.group_object(uuid(8)), **{"csi.volname": "somebody", VOLUME: "snap"})
+
+    lines = cli("show", VOLUME, "--referrers", code=6).lines
+
+    assert "entries        theirs" in lines
+    attach = f"--instance other attach {uuid(8)} theirs"
+    assert attach in commands(lines)
+
+
 # What is wrong with it, and what can be done
 
 
@@ -313,3 +325,16 @@ def test_a_malformed_name_is_told_apart_from_one_that_is_not_there(
     cli("reserve", "snap-1")
 
     assert said in cli.refused("show", what)
+
+
+def test_a_handle_in_many_damaged_groups_is_answered_without_a_search_for_each(cli: CLI) -> None:
+    many = range(1, 31)
+    omaps = entries(**{f"taker-{n}": uuid(n) for n in many})
+    for n in many:
+        omaps |= group(f"owner-{n}", n, **{VOLUME: "snap"})
+    damage(cli, omaps)
+
+    lines = cli("show", VOLUME, "-o", "json", code=6).lines
+
+    assert len(lines) == len(many)
+    assert {tuple(json.loads(line)["entries"]) for line in lines} == {(f"taker-{n}",) for n in many}

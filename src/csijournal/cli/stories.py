@@ -53,12 +53,20 @@ class Told:
         return self.story.judgements if self.story else ()
 
 
+_SCANS_MAX = 10
+"""For how many damaged groups the directory is searched for further entries.
+
+Each search may take seconds, and a volume's handle may lead to hundreds of groups.
+"""
+
+
 @dataclass(slots=True)
 class Tracker:
     """Follows names and referrers to groups; each group is told once."""
 
     records: GroupRecords
     told: list[Told] = field(default_factory=list)
+    scans: int = 0
 
     def follow_names(self, what: str) -> None:
         """Follow all that `what` can mean by itself."""
@@ -71,17 +79,19 @@ class Tracker:
 
     def follow_referrer(self, referrer: Referrer) -> None:
         """Follow what a search has found."""
-        known = self._known(referrer.group_uuid)
+        instance_id = referrer.instance_id or self._instance_id
+        pointer = referrer.request_name if referrer.how == "entry" else referrer.pointer
+        pointers = [pointer] if pointer else []
         how = _how(referrer, self._instance_id)
-        pointers = [referrer.request_name] if referrer.how == "entry" else []
-        if known is not None and known.story is not None:
-            known.found_as += [how] if how not in known.found_as else []
-            pointers = [name for name in pointers if name not in known.story.pointers]
-            if pointers and not referrer.instance_id:
-                known.story = self._story(referrer.group_uuid, [*known.story.pointers, *pointers])
+        known = self._known(referrer.group_uuid)
+        if known is None or known.story is None:
+            story = self._story(referrer.group_uuid, pointers, instance_id)
+            self.told.append(Told([how], instance_id, story))
             return
-        story = self._story(referrer.group_uuid, pointers)
-        self.told.append(Told([how], referrer.instance_id or self._instance_id, story))
+        known.found_as += [how] if how not in known.found_as else []
+        if pointer not in {"", *known.story.pointers} and instance_id == known.instance_id:
+            pointers += known.story.pointers
+            known.story = self._story(referrer.group_uuid, pointers, instance_id)
 
     def _follow(self, meaning: Meaning, group_uuid: str) -> None:
         known = self._known(group_uuid)
@@ -92,14 +102,23 @@ class Tracker:
         if story.record is not None or story.pointers:
             self.told.append(Told([meaning.how], self._instance_id, story))
 
-    def _story(self, group_uuid: str, pointers: Iterable[str]) -> Story:
-        """The story, with the entries that a search finds where something is wrong."""
-        story = tell_story(self.records, group_uuid, pointers)
-        if not story.judgements and story.record is not None:
+    def _story(self, group_uuid: str, pointers: Iterable[str], instance_id: str = "") -> Story:
+        """The story, with the entries that a search finds where something is wrong.
+
+        The first is always searched for; of more, those that no entry led to.
+        """
+        records = self.records
+        if instance_id not in {"", self._instance_id}:
+            records = Records(records.store, instance_id, found=True)
+        story = tell_story(records, group_uuid, pointers)
+        in_order = story.record is not None and not story.judgements
+        led_to = bool(self.told and story.record is not None and story.pointers)
+        if in_order or led_to or self.scans >= _SCANS_MAX:
             return story
-        search = Search(self.records.store, self._instance_id, group_uuid)
+        self.scans += 1
+        search = Search(records.store, instance_id or self._instance_id, group_uuid)
         found = list(search.entries_holding_it())
-        return tell_story(self.records, group_uuid, [*story.pointers, *found])
+        return tell_story(records, group_uuid, [*story.pointers, *found])
 
     def _known(self, group_uuid: str) -> Told | None:
         same = (one for one in self.told if one.story and one.story.group_uuid == group_uuid)
