@@ -18,6 +18,7 @@ from csijournal.wire.entries import RecordHere, UnreadableTarget
 from csijournal.wire.names import encode_members, require_member_ids
 from csijournal.wire.records import ATTRIBUTE_KEYS, group_attributes, parse_group
 from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import shortened
 from csijournal.wire.uuids import is_uuid
 from support import strategies
 from support.texts import FORBIDDEN_CHARACTERS
@@ -268,6 +269,6 @@ def test_what_cannot_be_a_member_is_refused(text: str) -> None:
 def test_a_long_text_is_cut_but_not_the_uuid_that_it_ends_in() -> None:
     handle = f"0001-0040-{'cluster' * 10}-0000000000000002-{UUID}"
 
-    assert layout.shortened(handle) == f"'0001-0040-clustercluster…{UUID}'"
-    assert layout.shortened("x" * 61) == f"'{'x' * 60}…'"
-    assert layout.shortened("x" * 60) == f"'{'x' * 60}'"
+    assert shortened(handle) == f"'0001-0040-clustercluster…{UUID}'"
+    assert shortened("x" * 61) == f"'{'x' * 60}…'"
+    assert shortened("x" * 60) == f"'{'x' * 60}'"

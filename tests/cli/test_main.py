@@ -137,7 +137,7 @@ def test_store_and_rados_options_together_are_refused(cli: CLI) -> None:
         (["--intsance", "a", "list"], "Did you mean '--instance'?"),
         (["reserve"], "Missing argument"),
         (["list", "--timeout", "soon"], "'soon' is not a valid float"),
-        (["list", "--timeout", "nan"], "--timeout nan is not 0 to"),
+        (["list", "--timeout", "nan"], "'nan' is not a timeout"),
         (["list", "--instance", ""], "an instance id must not be empty"),
         (["list", "--instance", "a\a"], "U+0007 at position 2"),
         (["list", "--store", ""], "has no scheme"),

@@ -21,7 +21,7 @@ import pytest
 
 from cli.conftest import CLI
 from cli.damage import DAMAGED, damage, entries, group, uuid
-from csijournal.wire import layout
+from csijournal.wire.schema import GROUPS
 from support.places import Omaps
 
 LOG = (
@@ -191,7 +191,7 @@ def test_from_the_message_in_the_log_to_a_clean_verify_by_pasting(
     said = operator.clean()
 
     assert "nothing is wrong" in said
-    left = cli.dump().get(layout.group_object(uuid(30)), {})
+    left = cli.dump().get(GROUPS.record_object(uuid(30)), {})
     assert left.get("csi.volname") == (owner.encode() if owner else None)
 
 
@@ -207,7 +207,7 @@ def test_everything_that_can_be_wrong_at_once_is_clean_after_pasting(
     operator.decide(from_the_log(LOG))
 
     assert "nothing is wrong" in operator.clean()
-    assert layout.group_object(uuid(1)) in cli.dump()
+    assert GROUPS.record_object(uuid(1)) in cli.dump()
 
 
 def test_prose_stays_within_the_terminal(cli: CLI, terminal: Terminal) -> None:

@@ -147,9 +147,9 @@ def test_a_group_that_nothing_points_at_is_found_by_its_name_when_all_is_searche
 
 
 def test_a_group_of_another_instance_is_told_with_its_entry_and_commands(cli: CLI) -> None:
-    other = {"csi.groups.other": {layout.entry_key("theirs"): uuid(8)}}
+    other = {"csi.groups.other": {GROUPS.entry_key("theirs"): uuid(8)}}
     damage(cli, entries(right=uuid(1)) | group("right", 1) | other)
-    cli.put(layout.group_object(uuid(8)), **{"csi.volname": "somebody", VOLUME: "snap"})
+    cli.put(GROUPS.record_object(uuid(8)), **{"csi.volname": "somebody", VOLUME: "snap"})
 
     lines = cli("show", VOLUME, "--referrers", code=6).lines
 

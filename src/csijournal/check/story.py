@@ -6,20 +6,23 @@ the caller names those that it knows (`check.referrers` finds them).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from csijournal.check.findings import FindingKind
 from csijournal.check.scan import kind_without_entry
-from csijournal.journal.grace import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS, Grace
 from csijournal.journal.model import Entry
+from csijournal.journal.state import EntryState, classify_record
 from csijournal.journal.steps import GroupRecords
 from csijournal.store.contract import unreadable_in
 from csijournal.wire.records import GroupRecord
 from csijournal.wire.text import shortened
-from csijournal.wire.timestamps import NANOSECONDS, Timestamp
+from csijournal.wire.timestamps import NANOSECONDS
 
 Words = tuple[str, ...]
+
+USUAL_GRACE = Grace.of_seconds(GRACE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class Story:
     `record` is None where there is no such group object; `pointers` are request
     names whose entries hold the UUID; `own` is the entry of the name that the
     group says it belongs to, and `own_elsewhere` whether that leads to another
-    group, which says the same.  `age_seconds` is the time since the last change;
+    group, which says the same.  `age_seconds` is the time since the last change,
+    and `pending` whether a client may be making the group at this moment;
     `unreadable` says what the object holds besides, and no text can hold.
     """
 
@@ -56,13 +60,8 @@ class Story:
     pointers: tuple[str, ...]
     own: Entry | None
     own_elsewhere: bool
-    grace_seconds: float
+    pending: bool
     unreadable: tuple[str, ...] = ()
-
-    @property
-    def pending(self) -> bool:
-        """Whether a client may be making the group at this moment."""
-        return self.age_seconds is not None and self.age_seconds < self.grace_seconds
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:
@@ -75,8 +74,7 @@ def tell_story(
     group_uuid: str,
     pointers: Iterable[str] = (),
     *,
-    grace_seconds: float = GRACE_SECONDS,
-    clock: Callable[[], Timestamp] = Timestamp.now,
+    grace: Grace = USUAL_GRACE,
 ) -> Story:
     """The story of `group_uuid`; `pointers` are entries that may hold it.  Raises StoreError."""
     entries = records.store.read_object(records.schema.record_object(group_uuid))
@@ -90,13 +88,13 @@ def tell_story(
         record=record,
         age_seconds=None
         if modified_ns is None
-        else max(0.0, (clock().nanoseconds - modified_ns) / NANOSECONDS),
+        else max(0.0, grace.age_ns(modified_ns) / NANOSECONDS),
         pointers=tuple(name for name in names if records.entry_matches(name, group_uuid)),
         own=own,
         own_elsewhere=own is not None
         and own.group_uuid not in {None, group_uuid}
         and records.is_consistent(owner or ""),
-        grace_seconds=grace_seconds,
+        pending=modified_ns is not None and not grace.is_over(modified_ns),
         unreadable=tuple(map(str, unreadable_in(entries))),
     )
 
@@ -115,24 +113,24 @@ def _judge(story: Story) -> Iterator[Judgement]:
 
 def _of_pointer(story: Story, name: str) -> Iterator[Judgement]:
     """What is wrong between the group and the entry of `name`, which points at it."""
-    record = story.record
-    if record is None:
+    state = classify_record(name, story.record)
+    if state is EntryState.DANGLING:
         yield Judgement(
             FindingKind.DANGLING_ENTRY,
             f"the entry of {shortened(name)} points at {story.group_uuid},"
             " and there is no such group object",
             (Choice("to free the name for a new group", (drop_entry(name),)),),
         )
-    elif not record.populated:
-        yield _unpopulated(story, record, name)
-    elif record.request_name != name:
-        yield _of_another(story, record, name)
+    elif state in {EntryState.NAMELESS, EntryState.UNPOPULATED}:
+        yield _without_name(story, name, state)
+    elif state is EntryState.OTHER_NAME and story.record is not None:
+        yield _of_another(story, story.record, name)
 
 
-def _unpopulated(story: Story, record: GroupRecord, name: str) -> Judgement:
+def _without_name(story: Story, name: str, state: EntryState) -> Judgement:
     nobodys = Choice("if nobody needs it", (drop_entry(name), _drop_group(story)))
     what = f"the entry of {shortened(name)} points at a group without a request name"
-    if record.volume_map:
+    if state is EntryState.NAMELESS:
         theirs = Choice(f"if the members are those of {shortened(name)}", (_attach(story, name),))
         return Judgement(FindingKind.NAMELESS_GROUP, what, (theirs, nobodys))
     if story.pending:

@@ -21,7 +21,7 @@ from csijournal.errors import (
     UnpopulatedGroup,
     printable,
 )
-from csijournal.journal.steps import GroupRecords
+from csijournal.journal.steps import GroupRecords, Records
 from csijournal.wire.schema import GROUPS
 
 _ERRORS: dict[FindingKind, type[JournalDamaged]] = {
@@ -109,7 +109,7 @@ class Tracker:
         """
         records = self.records
         if instance_id not in {"", self._instance_id}:
-            records = Records(records.store, instance_id, found=True)
+            records = Records(records.store, GROUPS, instance_id, validate=False)
         story = tell_story(records, group_uuid, pointers)
         in_order = story.record is not None and not story.judgements
         led_to = bool(self.told and story.record is not None and story.pointers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self
 
 from csijournal.errors import error_context
 from csijournal.journal.cleanup import Cleanup, StandsBehind
@@ -23,8 +23,6 @@ from csijournal.wire.timestamps import Timestamp
 
 RENEWALS_IN_GRACE = 3
 """A lease is renewed at a third of the grace time, so that recover finds no living owner's."""
-
-SelfT = TypeVar("SelfT", bound="Journal")  # type: ignore[type-arg]
 
 
 class Journal(Generic[R]):
