@@ -29,6 +29,7 @@ HIDDEN_IMPORTS: dict[str, str] = {
     "cli.progress": "rich takes longer to import than most commands to run, and few draw a bar",
     "store.urls": "each kind of store is imported when it is opened: rados and sqlite3 are large",
     "store.rados.binding": "python3-rados is not on every machine",
+    "inventory.rbd_binding": "python3-rbd is not on every machine",
 }
 """Modules that may import inside of functions, each with its reason."""
 
