@@ -177,11 +177,16 @@ def require_readable(
 
 @dataclass(frozen=True, slots=True)
 class ObjectState:
-    """All of one object at one moment, for changing it only if it is still so."""
+    """All of one object at one moment, for changing it only if it is still so.
+
+    `has_more` says that the object holds data or attributes besides its
+    entries, which nobody here could bring back once it was removed.
+    """
 
     entries: Mapping[str, bytes]
     version: int
     modified_ns: int
+    has_more: bool = False
 
 
 def require_guards(write: Write, entries: Mapping[str, bytes] | None, version: int) -> None:

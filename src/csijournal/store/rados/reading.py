@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from calendar import timegm
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from csijournal.errors import StoreBusy
 from csijournal.store.contract import (
@@ -169,14 +169,23 @@ class Reader:
         return self._rest(opened, ioctx, object_name, answer, sentinel)
 
     def _try_state(self, opened: Opened, ioctx: Ioctx, object_name: str) -> ObjectState | None:
-        modified_ns = self._stat(opened, ioctx, object_name)
-        if modified_ns is None:
+        found = self._stat(opened, ioctx, object_name)
+        if found is None:
             return None
         version = ioctx.get_last_version()
         answer = _same(version, self.ask(opened, ioctx, object_name, *whole("")))
         entries = self._rest(opened, ioctx, object_name, answer, "", confirm=True)
         require_readable(object_name, entries, self.advice)
-        return ObjectState(dict(entries), version, modified_ns)
+        has_more = found.data_bytes > 0 or self._has_xattrs(opened, ioctx, object_name)
+        return ObjectState(dict(entries), version, found.modified_ns, has_more)
+
+    def _has_xattrs(self, opened: Opened, ioctx: Ioctx, object_name: str) -> bool:
+        """Whether the object has attributes of its own; one that went has none."""
+        with self._access.errors(opened, Operation.READ, object_name):
+            try:
+                return opened.connection.call(lambda: any(ioctx.get_xattrs(object_name)))
+            except import_rados().ObjectNotFound:
+                return False
 
     def _rest(
         self,
@@ -233,18 +242,26 @@ class Reader:
     def modified_ns(self, object_name: str) -> int | None:
         """When the object last changed, in nanoseconds since 1970; None for no object."""
         with self._access.using() as opened:
-            return self._stat(opened, opened.ioctx, object_name)
+            found = self._stat(opened, opened.ioctx, object_name)
+            return None if found is None else found.modified_ns
 
-    def _stat(self, opened: Opened, ioctx: Ioctx, object_name: str) -> int | None:
+    def _stat(self, opened: Opened, ioctx: Ioctx, object_name: str) -> _Stat | None:
         rados = import_rados()
         with self._access.errors(opened, Operation.READ, object_name):
             try:
-                local = opened.connection.call(lambda: ioctx.stat(object_name)[1])
+                data_bytes, local = opened.connection.call(lambda: ioctx.stat(object_name))
             except rados.ObjectNotFound:
                 self._access.require_pool(opened)
                 return None
         # The binding tells local time, which its offset alone makes unambiguous.
-        return int(timegm(local) - local.tm_gmtoff) * NANOSECONDS
+        return _Stat(data_bytes, int(timegm(local) - local.tm_gmtoff) * NANOSECONDS)
+
+
+class _Stat(NamedTuple):
+    """What RADOS says of an object without its entries."""
+
+    data_bytes: int
+    modified_ns: int
 
 
 def _same(version: int, answer: Answer | None) -> Answer:
