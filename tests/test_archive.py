@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csijournal.archive import ArchiveWriter, Record, check_archive, read_archive
+from csijournal.archive import Archive, ArchiveWriter, Record
 from csijournal.errors import InvalidArchive
 from support.texts import HOSTILE_KEYS, UNSTORABLE
 
@@ -48,6 +48,18 @@ def sealed(*lines: object) -> bytes:
     return data + json.dumps(end).encode() + b"\n"
 
 
+def check_archive(path: Path) -> str:
+    with path.open("rb") as file:
+        return Archive(file, str(path)).check()
+
+
+def read_archive(path: Path) -> list[Record]:
+    with path.open("rb") as file:
+        archive = Archive(file, str(path))
+        archive.check()
+        return list(archive.records())
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "archive.jsonl"
@@ -67,19 +79,19 @@ def require_refused(path: Path, data: bytes, match: str | None = None) -> None:
 def test_what_was_written_is_read(path: Path) -> None:
     path.write_bytes(ARCHIVE)
     assert check_archive(path) == "export"
-    assert list(read_archive(path)) == RECORDS
+    assert read_archive(path) == RECORDS
 
 
 def test_an_archive_of_nothing_is_complete(path: Path) -> None:
     path.write_bytes(archive_of(kind="backup"))
     assert check_archive(path) == "backup"
-    assert list(read_archive(path)) == []
+    assert read_archive(path) == []
 
 
 def test_the_header_says_what_when_and_where() -> None:
     header = json.loads(LINES[0])
     assert header.keys() == {"csijournal", "format", "created", "place"}
-    assert (header["csijournal"], header["format"], header["place"]) == ("export", 1, "memory:")
+    assert (header["csijournal"], header["format"], header["place"]) == ("export", 2, "memory:")
 
 
 keys = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
@@ -94,7 +106,7 @@ def test_any_record_comes_back_as_it_was(given_records: list[Record]) -> None:
         path = Path(folder) / "archive"
         path.write_bytes(archive_of(*given_records))
         check_archive(path)
-        assert list(read_archive(path)) == given_records
+        assert read_archive(path) == given_records
 
 
 @pytest.mark.parametrize("key", HOSTILE_KEYS, ids=ascii)
@@ -186,7 +198,10 @@ HEADER = json.loads(LINES[0])
         b"[" * 100_000 + b"\n",
         b"\n",
         *({"object": name, "keys": {}} for name in UNSTORABLE),
-        *({"object": "x", "keys": {name: ""}} for name in UNSTORABLE),
+        *({"object": "x", "keys": {name: ""}} for name in UNSTORABLE if name),
+        {"object": "csi.groups.default", "journal": "volumes", "keys": {}},
+        {"object": "x", "keys": {}, "step": "1"},
+        {"object": "x", "keys": {}, "names": "abc"},
     ],
     ids=lambda line: ascii(line)[:40],
 )
@@ -204,10 +219,110 @@ def test_a_file_without_our_header_is_refused(path: Path, header: object) -> Non
 
 
 def test_an_archive_of_a_later_format_is_refused_with_what_to_do(path: Path) -> None:
-    require_refused(path, sealed(HEADER | {"format": 2}), "format 2")
+    require_refused(path, sealed(HEADER | {"format": 3}), "format 3")
 
 
 def test_a_line_that_is_missing_is_told_from_one_that_was_altered(path: Path) -> None:
     require_refused(path, b"".join(LINES[:-1]), "stops after line 6")
     require_refused(path, b"".join(LINES[:3] + LINES[4:]), "do not match its checksum")
     require_refused(path, ARCHIVE + b"\n", "line 8 comes after its end")
+
+
+# Format 1, the empty key, the journal
+
+
+def test_an_archive_of_format_1_is_read(path: Path) -> None:
+    """As csijournal 0.1 before this format wrote it."""
+    path.write_bytes(
+        sealed(
+            {"csijournal": "backup", "format": 1, "created": "2026-11-23T05:16:04Z", "place": "x"},
+            {"object": "csi.groups.default", "keys": {"csi.volume.group.a": None}},
+            {"object": "csi.volume.group.1", "keys": {"v": {"base64": "/w=="}}, "whole": True},
+        )
+    )
+    assert check_archive(path) == "backup"
+    assert read_archive(path) == [
+        Record("csi.groups.default", {"csi.volume.group.a": None}),
+        Record("csi.volume.group.1", {"v": b"\xff"}, whole=True),
+    ]
+
+
+def test_the_empty_key_is_kept(path: Path) -> None:
+    """Ceph-CSI's CephFS driver writes a snapshot's owner there."""
+    record = Record("csi.snap.8857a21c-fc4f-4577-98f4-a7b5f055388e", {"": b"owner"}, whole=True)
+    path.write_bytes(archive_of(record))
+    assert read_archive(path) == [record]
+    assert json.loads(path.read_bytes().splitlines()[1])["journal"] == "snapshots"
+
+
+# Backups that grow
+
+
+def growing(*batches: list[Record], undone: list[int], finish: bool = True) -> bytes:
+    """A backup of several batches; `undone` are steps of the last."""
+    stream = io.BytesIO()
+    writer = ArchiveWriter(stream, kind="backup", place="memory:")
+    for batch in batches:
+        for record in batch:
+            writer.write(record)
+        writer.seal()
+    writer.note_undone(undone)
+    if finish:
+        writer.finish()
+    return stream.getvalue()
+
+
+def step(number: int) -> Record:
+    return Record(f"csi.volume.group.{number}", {"k": b"x"}, whole=True, step=number, names=("n",))
+
+
+def test_the_batches_of_a_backup_are_restored_in_reverse_without_what_was_not_done(
+    path: Path,
+) -> None:
+    path.write_bytes(growing([step(1), step(2)], [step(3), step(4), step(5)], undone=[4]))
+    assert read_archive(path) == [step(3), step(5), step(1), step(2)]
+
+
+def test_a_backup_cut_anywhere_holds_its_whole_batches_or_is_refused(path: Path) -> None:
+    first, second = [step(1), step(2)], [step(3), step(4)]
+    data = growing(first, second, undone=[4])
+    ends = [
+        len(growing(*batches, undone=[], finish=False)) for batches in ([first], [first, second])
+    ]
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        if length < ends[0]:
+            require_refused(path, data[:length])
+        elif length < ends[1]:
+            assert read_archive(path) == first
+        else:
+            assert read_archive(path) == second + first
+
+
+def test_zeros_behind_the_last_batch_as_a_power_cut_leaves_them_are_left_out(path: Path) -> None:
+    path.write_bytes(growing([step(1)], undone=[], finish=False) + bytes(5000))
+    assert read_archive(path) == [step(1)]
+
+
+def test_a_backup_altered_before_its_last_checksum_is_refused(path: Path) -> None:
+    """What is altered behind it reads as the batch that was under way when its writer died."""
+    data = growing([step(1)], [step(2)], [step(3)], undone=[])
+    good = len(growing([step(1)], [step(2)], undone=[], finish=False))
+    for position, byte in enumerate(data):
+        altered = data[:position] + bytes([byte ^ 1]) + data[position + 1 :]
+        if position < good - 1:
+            require_refused(path, altered)
+        else:
+            path.write_bytes(altered)
+            with suppress(InvalidArchive):
+                assert read_archive(path)[-2:] == [step(2), step(1)]
+
+
+def test_a_file_that_is_cut_after_it_was_checked_is_told(path: Path) -> None:
+    path.write_bytes(ARCHIVE)
+    with path.open("rb", buffering=0) as file:
+        archive = Archive(file, "a.jsonl")
+        archive.check()
+        path.write_bytes(ARCHIVE[: len(ARCHIVE) // 2])
+        with pytest.raises(InvalidArchive, match=r"a\.jsonl was changed while it was read"):
+            list(archive.records())

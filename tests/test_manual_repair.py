@@ -20,8 +20,9 @@ from csijournal.errors import (
     ReservationNotFound,
 )
 from csijournal.journal.steps import Records
+from csijournal.repair.apply import Repairer, carry_out
 from csijournal.repair.manual import plan_attach, plan_drop_entry, plan_drop_group
-from csijournal.repair.plan import Plan, Repairer, carry_out
+from csijournal.repair.plan import Plan
 from csijournal.store import Write
 from csijournal.wire.schema import GROUPS
 from support.damage import DAMAGES, MEMBERS, NOW, Wreck
@@ -326,7 +327,7 @@ def test_an_entry_that_is_not_there_cannot_be_dropped(place: Place, name: str) -
         {GROUP: ATTRIBUTES},
         {GROUP: ATTRIBUTES | {"vol-1": ""}},
         {GROUP: {"vol-1": ""}},
-        {DIRECTORY: {"csi.volume.group.b": UUID}, GROUP: ATTRIBUTES},
+        {DIRECTORY: {"csi.volume.group.b": OTHER_UUID}, GROUP: ATTRIBUTES},
     ],
 )
 def test_a_group_whose_name_points_elsewhere_is_dropped(
@@ -336,6 +337,27 @@ def test_a_group_whose_name_points_elsewhere_is_dropped(
     fill(store, omaps)
     do(store, plan_drop_group(Records(store, GROUPS, "default"), repairer(store), UUID))
     assert contents(store).keys() == omaps.keys() - {GROUP}
+
+
+@pytest.mark.parametrize(("instance_id", "option"), [("default", ""), ("b", " --instance b")])
+def test_a_group_that_the_entry_of_another_name_points_at_is_not_dropped(
+    place: Place, instance_id: str, option: str
+) -> None:
+    """That entry would point at nothing afterwards."""
+    store = place.open()
+    fill(store, {f"csi.groups.{instance_id}": {"csi.volume.group.b": UUID}, GROUP: ATTRIBUTES})
+    with pytest.raises(Conflict, match="the entry 'b'") as caught:
+        plan_drop_group(Records(store, GROUPS, "default"), repairer(store), UUID)
+    assert caught.value.hint == f"Drop that entry first: csijournal drop --entry b{option}"
+
+
+def test_an_entry_that_points_at_a_group_since_it_was_planned_to_be_dropped_keeps_it() -> None:
+    store = MemoryPlace().open()
+    fill(store, {GROUP: ATTRIBUTES})
+    plan = plan_drop_group(Records(store, GROUPS, "default"), repairer(store), UUID)
+    fill(store, {DIRECTORY: {"csi.volume.group.b": UUID}})
+    assert carry_out(store, plan).skipped
+    assert GROUP in contents(store)
 
 
 @pytest.mark.parametrize("omaps", [HOLDING, BY_B])

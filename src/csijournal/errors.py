@@ -12,6 +12,7 @@
     │   ├── InvalidTimestamp
     │   ├── InvalidObjectName
     │   ├── InvalidArchive
+    │   ├── BackupFailed                          what cannot be backed up is not changed
     │   ├── InvalidInputFile
     │   └── InvalidStoreURL
     ├── NotFound                                  3   nothing is there under that name
@@ -149,6 +150,10 @@ class InvalidArchive(InvalidInput):
 
 class InvalidInputFile(InvalidInput):
     """A file of Kubernetes' or Ceph-CSI's that was given is missing, or not what it should be."""
+
+
+class BackupFailed(InvalidInput):
+    """A backup cannot be written, so that what it was to hold was not changed."""
 
 
 class InvalidStoreURL(InvalidInput):

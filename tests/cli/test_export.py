@@ -71,6 +71,7 @@ def test_json_says_what_was_written(damaged: CLI) -> None:
         "file": "e.jsonl",
         "place": f"sqlite://{damaged.file}",
         "groups": 3,
+        "left_out": {"leases": 1, "foreign_keys": 0, "unreadable_keys": 0, "named": []},
     }
     assert parsed(damaged("export", "-o", "json").out)[0]["csijournal"] == "export"
 
@@ -120,9 +121,9 @@ def test_an_export_cut_short_leaves_the_older_file(cli: CLI) -> None:
     file.write_text("older")
     script = """
 import os, sys
-from csijournal.transfer import transfer
+from csijournal.transfer.export import Exporter
 from csijournal.cli.run import run
-transfer._groups = lambda *_: os.kill(os.getpid(), 9)
+Exporter._groups = lambda *_: os.kill(os.getpid(), 9)
 run(sys.argv[1:])
 """
     subprocess.run(

@@ -5,14 +5,16 @@ import signal
 import stat
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY
-from cli.damage import damage, dangling, entries, uuid
+from cli.damage import STALE_LEASE, damage, dangling, entries, uuid
 from csijournal.wire.leases import REVOKED_LEASE_PREFIX
 from csijournal.wire.schema import GROUPS
+from support.verified import without_leases
 
 BACKUP = "backup.jsonl"
 
@@ -33,7 +35,7 @@ def slowly(seconds: float) -> str:
     """A program that runs `csijournal`, and takes its time for each plan."""
     return f"""
 import sys, time
-from csijournal.repair import plan as repair
+from csijournal.repair import apply as repair
 from csijournal.cli.run import run
 carry_out = repair.carry_out
 def slow(store, plan):
@@ -104,7 +106,8 @@ def test_apply_mends_all_that_it_may(damaged: CLI) -> None:
     result = damaged("repair", "--deep", "--apply", "--backup", BACKUP, code=1)
 
     assert "2 errors left for you to decide" in result.out
-    assert f"to undo  csijournal restore {BACKUP} --overwrite --apply" in result.out
+    backup = damaged.folder / BACKUP
+    assert f"to undo  csijournal restore {backup} --overwrite --apply" in result.out
     kinds = [
         json.loads(line)["kind"]
         for line in damaged("verify", "--deep", "-ojson", code=1).lines[:-1]
@@ -124,10 +127,9 @@ def test_the_backup_is_for_its_owner_alone_and_undoes_it(damaged: CLI) -> None:
     damaged("restore", BACKUP, "--overwrite", "--apply")
     after = damaged.dump()
     revoked = [key for key in after[DIRECTORY] if key not in before[DIRECTORY]]
-    for key in revoked:
-        assert key.startswith(REVOKED_LEASE_PREFIX)
-        del after[DIRECTORY][key]
-    assert after == before
+    assert all(key.startswith(REVOKED_LEASE_PREFIX) for key in revoked)
+    assert without_leases(after) == without_leases(before)
+    assert STALE_LEASE.key not in after[DIRECTORY]
 
 
 def test_a_backup_is_never_written_over_another_file(damaged: CLI) -> None:
@@ -154,9 +156,10 @@ def test_without_a_name_the_backup_is_named_after_the_time(damaged: CLI) -> None
     first = told(damaged, "--kind", "dangling-entry", "--apply", code=0)[1]["backup"]
     second = told(damaged, "--kind", "shared-uuid", "--apply", code=0)[1]["backup"]
 
-    assert first.startswith("csijournal-backup-2")
+    assert Path(first).name.startswith("csijournal-backup-2")
     assert first != second
-    assert {path.name for path in damaged.folder.iterdir()} == {"state", first, second}
+    made = {damaged.folder / "state", Path(first), Path(second)}
+    assert set(damaged.folder.iterdir()) == made
 
 
 def test_json_tells_of_each_finding_what_became_of_it(damaged: CLI) -> None:
@@ -184,7 +187,7 @@ def test_json_tells_of_each_finding_what_became_of_it(damaged: CLI) -> None:
 def test_what_changed_meanwhile_is_skipped_and_said(damaged: CLI) -> None:
     script = f"""
 import sys
-from csijournal.repair import plan as repair
+from csijournal.repair import apply as repair
 from csijournal.cli.run import run
 from csijournal.store import Write
 carry_out = repair.carry_out
@@ -292,7 +295,7 @@ def test_ctrl_c_finishes_what_is_under_way_and_says_how_far_it_got(cli: CLI) -> 
     ) as process:
         assert process.stderr is not None
         assert process.stdout is not None
-        assert process.stderr.readline() == f"csijournal: backup: {BACKUP}\n".encode()
+        assert process.stderr.readline() == f"csijournal: backup: {cli.folder / BACKUP}\n".encode()
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)
@@ -305,7 +308,7 @@ def test_ctrl_c_finishes_what_is_under_way_and_says_how_far_it_got(cli: CLI) -> 
     assert err.decode() == (
         f"csijournal: error: interrupted: {done} of 400 done;"
         " run the same command again with another --backup for the rest\n"
-        f"csijournal: to undo: csijournal restore {BACKUP} --overwrite --apply\n"
+        f"csijournal: to undo: csijournal restore {cli.folder / BACKUP} --overwrite --apply\n"
     )
     assert told(cli, "--apply", code=0)[1]["done"] == left
     cli("verify")
@@ -328,16 +331,18 @@ def test_killed_at_any_point_it_can_be_run_again_and_undone(cli: CLI) -> None:
         process.kill()
 
     assert 1 <= len(cli.dump()[DIRECTORY]) <= 401
-    told(cli, "--apply", code=0)
+    rest = told(cli, "--apply", code=0)[1]["backup"]
     cli("verify")
-    cli("restore", BACKUP, "--overwrite", "--apply")
+    cli("restore", rest, "--overwrite", "--apply")
+    result = cli("restore", BACKUP, "--overwrite", "--apply")
+    assert "the command that made this backup was killed" in result.err
     assert cli.dump() == before
 
 
 def test_interrupted_while_it_plans_nothing_was_changed(cli: CLI) -> None:
     damage(cli, dangling(3000))
     before = cli.dump()
-    script = "import time\nfrom csijournal.repair.plan import Repairer\n" + (
+    script = "import time\nfrom csijournal.repair.apply import Repairer\n" + (
         "plan = Repairer.plan\n"
         "def slow(self, finding):\n"
         "    print('planning', flush=True); time.sleep(1); return plan(self, finding)\n"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from csijournal.archive import ArchiveWriter, check_archive
+from csijournal.archive import Archive, ArchiveWriter
 from csijournal.journal.grace import GRACE_SECONDS
-from csijournal.repair.plan import Outcome, Plan, Repairer, backup, carry_out
+from csijournal.repair.apply import Repairer, backup, carry_out
+from csijournal.repair.plan import Outcome, Plan
 from csijournal.store import Store
-from csijournal.transfer.transfer import differences
+from csijournal.transfer.restore import Restorer, check_archive
 from csijournal.wire.timestamps import Timestamp
 from support.verified import look
 
@@ -52,5 +53,8 @@ def back_up(store: Store, plans: list[Plan], path: Path) -> Path:
 
 def restore(store: Store, path: Path) -> list[Outcome]:
     """Make the place as the archive says, overwriting what is different."""
-    check_archive(path)
-    return [carry_out(store, difference.plan) for difference in differences(store, path)]
+    with path.open("rb") as file:
+        archive = Archive(file, str(path))
+        check_archive(archive)
+        restorer = Restorer(store, archive)
+        return [carry_out(store, difference.plan) for difference in restorer.differences()]

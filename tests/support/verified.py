@@ -9,6 +9,7 @@ from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.scan import Summary, Verifier
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.store import Store
+from csijournal.wire.leases import LEASE_PREFIX
 from csijournal.wire.timestamps import Timestamp
 
 Objects = dict[str, dict[str, bytes]]
@@ -63,3 +64,11 @@ def require_clean(store: Store) -> None:
 def contents(store: Store) -> Objects:
     """Every object of the place with its entries to the byte."""
     return {name: store.read_object(name) or {} for name in sorted(store.object_names())}
+
+
+def without_leases(objects: Objects) -> Objects:
+    """`objects` but for what no backup has, and no restore brings back."""
+    return {
+        name: {k: v for k, v in entries.items() if not k.startswith(LEASE_PREFIX)}
+        for name, entries in objects.items()
+    }

@@ -1,26 +1,36 @@
-"""Carrying out plans: a backup first, then one after the other, stopped by Ctrl-C in between."""
+"""Carrying out plans at the command line: the backup's place, signals, and what was done in words.
+
+Whatever ends the work early, what is said is what was done: how many, where the
+backup is, and the command that undoes it.  Where standard output cannot be
+written any more, that goes to standard error and the work stops: nobody could
+see what else was done.
+"""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 import click
 
-from csijournal.archive import ArchiveWriter, Record
 from csijournal.cli import exit_codes
-from csijournal.cli.files import new_file
+from csijournal.cli.interrupts import Interrupt, Interrupted, exit_code_of, finishing_first
 from csijournal.cli.options import Settings
-from csijournal.cli.output import note, print_json, print_line, report_text
+from csijournal.cli.output import (
+    OutputLost,
+    flush_output,
+    note,
+    print_json,
+    report,
+    report_text,
+)
 from csijournal.cli.shell import command_line
-from csijournal.errors import CSIJournalError, InvalidInput, printable
-from csijournal.repair import plan as repair
+from csijournal.errors import BackupFailed, CSIJournalError, InvalidInput, printable
+from csijournal.repair.apply import Tally, Watcher
+from csijournal.repair.backup import BackupFile
 from csijournal.repair.plan import Outcome, Plan
-from csijournal.store import Store, Write
 from csijournal.wire.timestamps import Timestamp
 
 apply_option = click.option("--apply", is_flag=True, help="Do it; without, only say what.")
@@ -46,27 +56,14 @@ backup_option = click.option(
 )
 
 
-class Interrupt:
-    """Whether the user has asked to stop."""
-
-    asked = False
-
-
 @contextmanager
-def finishing_first() -> Iterator[Interrupt]:
-    """Let Ctrl-C only ask to stop, so that what is under way is finished; twice interrupts it."""
-    interrupt = Interrupt()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if interrupt.asked:
-            signal.default_int_handler(number, frame)
-        interrupt.asked = True
-
-    before = signal.signal(signal.SIGINT, ask)
+def unchanged_if_interrupted() -> Iterator[None]:
+    """Say that nothing was changed where a signal ends the block."""
     try:
-        yield interrupt
-    finally:
-        signal.signal(signal.SIGINT, before)
+        yield
+    except KeyboardInterrupt as interrupt:
+        report_text("interrupted; nothing was changed")
+        raise click.exceptions.Exit(exit_code_of(interrupt)) from None
 
 
 # Backups
@@ -74,166 +71,149 @@ def finishing_first() -> Iterator[Interrupt]:
 
 @dataclass(frozen=True)
 class Backup:
-    """A complete backup, and the command that puts back what it holds."""
+    """A backup, and the command that puts back what it holds."""
 
     path: Path
     undo: str
 
 
-def write_backup(
-    settings: Settings, store: Store, path: Path | None, records: Iterator[Record]
-) -> Backup:
-    """Write a backup that is on disk before anything is changed, and say where it is."""
-    path = path or _new_name()
-    with new_file(path) as file, ArchiveWriter(file, kind="backup", place=store.place) as archive:
-        for record in records:
-            archive.write(record)
-    undo = command_line(settings, ["restore", str(path), "--overwrite", "--apply"])
-    note(settings, f"backup: {path}")
-    if settings.json:
-        print_json({"backup": str(path), "undo": undo})
-    return Backup(path, undo)
-
-
-def _new_name() -> Path:
-    """A name for a backup in the current folder that is not taken."""
+def backup_path(given: Path | None) -> Path:
+    """The path of a backup: as given, or a name in the current folder that is not taken."""
+    if given is not None:
+        return given.absolute()
     moment = f"{Timestamp.now().to_datetime():%Y%m%dT%H%M%SZ}"
-    path, number = Path(f"csijournal-backup-{moment}.jsonl"), 1
+    path, number = Path(f"csijournal-backup-{moment}.jsonl").absolute(), 1
     while path.exists():
         number += 1
-        path = Path(f"csijournal-backup-{moment}-{number}.jsonl")
+        path = path.with_name(f"csijournal-backup-{moment}-{number}.jsonl")
     return path
 
 
 # Acting
 
-
-@dataclass
-class Tally:
-    """How many of `planned` are done, and how many were skipped."""
-
-    planned: int
-    done: int = 0
-    skipped: int = 0
-    interrupted: bool = False
-
-    def count(self, *, done: bool) -> None:
-        """Note what became of one more plan."""
-        if done:
-            self.done += 1
-        else:
-            self.skipped += 1
-
-    def __str__(self) -> str:
-        return f"{self.done} of {self.planned} done" + (
-            f", {self.skipped} skipped" if self.skipped else ""
-        )
+Tell = Callable[[Outcome, bool], None]
 
 
-def carry_out(
-    settings: Settings,
-    store: Store,
-    plans: Sequence[Plan],
-    backup_file: Path | None,
-    tell: Callable[[int, Outcome, bool], None],
-) -> tuple[Backup, Tally]:
-    """Back up what `plans` touch, then carry them out.
+class Work(Watcher):
+    """One run of an engine: what it tells is printed at once, and signals stop it in between."""
 
-    `tell` is called for each with its number, what became of it, and whether
-    it is done.  Ctrl-C lets the plan under way finish and ends the command with
-    exit code 130.
+    def __init__(self, settings: Settings, interrupt: Interrupt, tally: Tally, tell: Tell) -> None:
+        self._settings = settings
+        self._interrupt = interrupt
+        self._tell = tell
+        self.tally = tally
+        self.backup: Backup | None = None
+
+    def backed_up(self, backup_file: BackupFile) -> None:
+        """Say where the backup is, before anything is changed."""
+        path = backup_file.path
+        undo = command_line(self._settings, ["restore", str(path), "--overwrite", "--apply"])
+        self.backup = Backup(path, undo)
+        note(self._settings, f"backup: {path}")
+        if self._settings.json:
+            print_json({"backup": str(path), "undo": undo})
+            flush_output()
+
+    def carried_out(self, outcome: Outcome, *, done: bool) -> None:
+        """Print what became of a plan; it has left this process before the next is touched."""
+        self._tell(outcome, done)
+        flush_output()
+
+    def stop(self) -> bool:
+        """Whether a signal asked to stop."""
+        return bool(self._interrupt.asked)
+
+
+@contextmanager
+def working(
+    settings: Settings, tally: Tally, tell: Tell, *, explicit: bool = False
+) -> Iterator[Work]:
+    """A block that runs an engine and prints its end; says how far it got where that ends early.
+
+    A signal lets the plan under way finish.  `explicit` says that the user
+    named the backup, so that the next run needs another.
     """
     with finishing_first() as interrupt:
-        with unchanged_if_interrupted():
-            records = _until(interrupt, (r for plan in plans for r in repair.backup(store, plan)))
-            backup = write_backup(settings, store, backup_file, records)
-        tally = Tally(len(plans))
-        with saying_how_far(settings, tally, backup, explicit=backup_file is not None):
-            for number, plan in enumerate(plans):
-                if interrupt.asked:
-                    tally.interrupted = True
-                    break
-                outcome = repair.carry_out(store, plan)
-                done = not outcome.skipped or is_done(store, plan)
-                tally.count(done=done)
-                tell(number, outcome, done)
-    return backup, tally
-
-
-def is_done(store: Store, plan: Plan) -> bool:
-    """Whether all that the plan wanted is so, whoever did it."""
-    return all(_is_so(store, step.write) for step in plan.steps)
-
-
-def _is_so(store: Store, write: Write) -> bool:
-    found = repair.before(store, write).keys
-    if write.remove_object:
-        return found is None
-    present = found or {}
-    return all(present.get(key) is None for key in write.deletions) and all(
-        present.get(key) == value for key, value in write.puts.items()
-    )
-
-
-def _until(interrupt: Interrupt, records: Iterator[Record]) -> Iterator[Record]:
-    """`records`; KeyboardInterrupt once the user asked to stop, as nothing is changed yet."""
-    for record in records:
-        if interrupt.asked:
-            raise KeyboardInterrupt
-        yield record
+        work = Work(settings, interrupt, tally, tell)
+        with _telling_where_output_is_lost(settings, work):
+            try:
+                yield work
+            except KeyboardInterrupt as second:
+                tally.stopped = True
+                _say_how_far(settings, work, explicit=explicit)
+                raise click.exceptions.Exit(exit_code_of(second)) from None
+            except BackupFailed as error:
+                raise _backup_lost(settings, work, error) from error
+            except CSIJournalError:
+                _say_how_far(settings, work, explicit=explicit)
+                raise
+            flush_output()
+            if tally.stopped:
+                _say_how_far(settings, work, explicit=explicit)
+                raise click.exceptions.Exit(exit_code_of(Interrupted(interrupt.asked)))
 
 
 @contextmanager
-def unchanged_if_interrupted() -> Iterator[None]:
-    """Say that nothing was changed where Ctrl-C ends the block."""
+def _telling_where_output_is_lost(settings: Settings, work: Work) -> Iterator[None]:
+    """Say on standard error how far it got where standard output ends the block."""
     try:
         yield
-    except KeyboardInterrupt:
-        report_text("interrupted; nothing was changed")
-        raise click.exceptions.Exit(exit_codes.INTERRUPTED) from None
-
-
-@contextmanager
-def saying_how_far(
-    settings: Settings, tally: Tally, backup: Backup | None, *, explicit: bool
-) -> Iterator[None]:
-    """Say how far it got where the block ends early, by Ctrl-C or an error."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        tally.interrupted = True
-        _say_how_far(settings, tally, backup, explicit=explicit)
-        raise click.exceptions.Exit(exit_codes.INTERRUPTED) from None
-    except CSIJournalError:
-        _say_how_far(settings, tally, backup, explicit=explicit)
+    except OutputLost as error:
+        raise OutputLost(error.cause, how_far=_how_far(work), hint=_to_undo(work)) from error
+    except BrokenPipeError:
+        told = ReaderGone(f"the reader of the output went away; {_how_far(work)}")
+        report(settings, told, exit_codes.READER_GONE, hint=_to_undo(work))
         raise
-    if tally.interrupted:
-        _say_how_far(settings, tally, backup, explicit=explicit)
-        raise click.exceptions.Exit(exit_codes.INTERRUPTED)
 
 
-def _say_how_far(
-    settings: Settings, tally: Tally, backup: Backup | None, *, explicit: bool
-) -> None:
-    again = " with another --backup" if explicit else ""
+def _backup_lost(settings: Settings, work: Work, error: BackupFailed) -> Exception:
+    """What to raise where the backup cannot grow; exit code 74 once something was done."""
+    if not work.tally.done:
+        return error
+    told = BackupFailed(f"{error.message}; {_how_far(work)}")
+    report(settings, told, exit_codes.OUTPUT_LOST, hint=_to_undo(work))
+    return click.exceptions.Exit(exit_codes.OUTPUT_LOST)
+
+
+class ReaderGone(Exception):
+    """The reader of standard output went away."""
+
+
+def _how_far(work: Work) -> str:
+    """How far it got, for one line on standard error."""
+    where = f"; backup: {work.backup.path}" if work.backup else ""
+    return f"{work.tally}{where}"
+
+
+def _to_undo(work: Work) -> str:
+    again = "Run the same command again for the rest"
+    return f"To undo: {work.backup.undo}. {again}" if work.backup else again
+
+
+def _say_how_far(settings: Settings, work: Work, *, explicit: bool) -> None:
+    tally, backup = work.tally, work.backup
+    again = " with another --backup" if explicit and backup else ""
     text = f"{tally}; run the same command again{again} for the rest"
-    if tally.interrupted:
-        report_text(f"interrupted: {text}")
+    if not (tally.done or backup):
+        text = "nothing was changed"
+    if tally.stopped:
+        report_text(f"interrupted; {text}" if not backup else f"interrupted: {text}")
     else:
         note(settings, text)
     if backup is not None:
         note(settings, f"to undo: {backup.undo}")
     if settings.json:
         print_json({"summary": tally_as_json(tally, backup)})
+    flush_output()
 
 
 def tally_as_json(tally: Tally, backup: Backup | None) -> dict[str, object]:
     """How far it got, for the last line of JSON."""
     return {
-        "planned": tally.planned,
+        "planned": tally.total,
         "done": tally.done,
         "skipped": tally.skipped,
-        "interrupted": tally.interrupted,
+        "interrupted": tally.stopped,
         "backup": str(backup.path) if backup else None,
         "undo": backup.undo if backup else None,
     }
@@ -244,22 +224,16 @@ def tally_as_json(tally: Tally, backup: Backup | None) -> dict[str, object]:
 
 def plan_lines(plan: Plan) -> list[str]:
     """The steps of a plan that is not carried out yet."""
-    return [f"    {step.sentence}" for step in plan.steps]
+    return [f"    {step.told}" for step in plan.steps]
 
 
 def outcome_lines(outcome: Outcome, *, done: bool = False) -> list[str]:
     """The steps of a plan, and what became of each; `done` says that others did the rest."""
     rest = "was so" if done else "skipped"
     lines = [
-        f"    {'done' if number < outcome.steps_done else rest:7}  {step.sentence}"
+        f"    {'done' if number < outcome.steps_done else rest:7}  {step.told}"
         for number, step in enumerate(outcome.plan.steps)
     ]
     if outcome.skipped and not done:
         lines.append(f"    {'':7}  {printable(outcome.skipped)}")
     return lines
-
-
-def print_lines(lines: list[str]) -> None:
-    """Print each line."""
-    for line in lines:
-        print_line(line)

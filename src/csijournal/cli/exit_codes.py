@@ -11,16 +11,20 @@ FINDINGS = 1
 USAGE = 2
 BUG = 70
 OUTPUT_LOST = 74
+HUNG_UP = 129
 INTERRUPTED = 130
 READER_GONE = 141
+TERMINATED = 143
 
 _OWN = {
     OK: "done",
     FINDINGS: "verify found errors, or repair left some",
     BUG: "a bug in csijournal: please report it",
-    OUTPUT_LOST: "the output could not be written; changes that were asked for have been made",
-    INTERRUPTED: "interrupted; a change under way may have been made",
-    READER_GONE: "the reader of the output went away (| head)",
+    OUTPUT_LOST: "the output or a backup could not be written; standard error says what was done",
+    HUNG_UP: "the terminal was closed (SIGHUP); else as 130",
+    INTERRUPTED: "interrupted; standard error says what was done",
+    READER_GONE: "the reader of the output went away (| head); standard error says what was done",
+    TERMINATED: "told to end (SIGTERM); else as 130",
 }
 
 

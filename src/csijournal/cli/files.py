@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,32 +20,22 @@ STANDARD = "-"
 """The name that means standard input or output."""
 
 _CHUNK_BYTES = 1 << 20
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that was not there, for its owner alone; on disk when the block ends well.
-
-    Where the block fails nothing is left of it.  Raises InvalidInput where the
-    file exists or cannot be written.
-    """
-    with _telling(path):
-        with _exclusive(path, path, 0o600) as file:
-            yield file
-        _sync_folder(path)
+_LINKS_MAX = 40
+"""Links to follow one after the other; the kernel gives up there too."""
 
 
 @contextmanager
 def replacing(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     """A file that takes the place of `path` when the block ends well, and not before.
 
-    Raises InvalidInput where it cannot be written.
+    It is for its owner alone unless `mode` says more.  Raises InvalidInput where
+    it cannot be written, or is a link that somebody else may have put there.
     """
-    target = Path(os.path.realpath(path))
-    beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
     with _telling(path):
+        target = _followed(path)
         if target.exists() and not stat.S_ISREG(target.stat().st_mode):
             raise InvalidInput(f"{printable(str(path))} is not a regular file")
+        beside = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}")
         with _exclusive(beside, target, mode) as file:
             yield file
         _sync_folder(target)
@@ -63,37 +54,67 @@ def standard_output() -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def readable(name: str) -> Iterator[Path]:
-    """The path of a file that can be read in passes; `-` is standard input, copied to disk.
+def readable(name: str) -> Iterator[IO[bytes]]:
+    """A file that can be read from its start again and again; `-` is standard input.
 
-    Raises InvalidInput where it cannot be read.
+    What cannot be read twice (a pipe) is copied to disk.  Raises InvalidInput
+    where it cannot be read.
     """
     path = Path(name)
-    with _telling(path, "read"):
-        if name != STANDARD:
-            with path.open("rb"):
-                pass
-            yield path
+    with _telling(path, "read"), ExitStack() as stack:
+        if name == STANDARD:
+            source: IO[bytes] = sys.stdin.buffer
+        else:
+            source = stack.enter_context(path.open("rb"))
+        if name != STANDARD and source.seekable():
+            yield source
             return
-        with tempfile.NamedTemporaryFile(prefix="csijournal-") as file:
-            while chunk := sys.stdin.buffer.read(_CHUNK_BYTES):
-                file.write(chunk)
-            file.flush()
-            yield Path(file.name)
+        copy = stack.enter_context(tempfile.TemporaryFile(prefix="csijournal-"))
+        while chunk := source.read(_CHUNK_BYTES):
+            copy.write(chunk)
+        yield copy
+
+
+def _followed(path: Path) -> Path:
+    """What `path` links to in the end, or itself.
+
+    The kernel follows no link in a sticky folder (/tmp) but the user's own and
+    that of the folder's owner (proc(5), protected_symlinks).  Since the file is
+    renamed into its place, which follows none, that is asked here; and a link
+    must not lead to a file of somebody else.
+    """
+    for _ in range(_LINKS_MAX):
+        if not path.is_symlink():
+            return path
+        folder, link = path.parent.stat(), path.lstat()
+        shared = folder.st_mode & stat.S_ISVTX and folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if shared and link.st_uid not in {os.geteuid(), folder.st_uid}:
+            raise _somebody_elses(
+                path, "is a link of another user in a folder that all may write to"
+            )
+        if path.exists() and path.stat().st_uid != os.geteuid():
+            raise _somebody_elses(path, "is a link to a file of another user")
+        path = path.parent / path.readlink()
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+
+
+def _somebody_elses(path: Path, what: str) -> InvalidInput:
+    return InvalidInput(
+        f"{printable(str(path))} {what}", hint="Nothing was written; name the file itself"
+    )
 
 
 @contextmanager
 def _exclusive(path: Path, target: Path, mode: int) -> Iterator[IO[bytes]]:
-    """Make the file at `path`; name it `target` when the block ends well."""
+    """Make the file at `path`, a name by chance; name it `target` when the block ends well."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(path, flags, mode)
     try:
+        descriptor = os.open(path, flags, mode)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if path != target:
-            path.replace(target)
+        path.replace(target)
     except BaseException:
         with suppress(OSError):
             path.unlink()
@@ -115,9 +136,5 @@ def _telling(path: Path, done: str = "written") -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
-    except FileExistsError as error:
-        raise InvalidInput(
-            f"{name} exists", hint="Nothing was changed; name a file that does not exist"
-        ) from error
     except OSError as error:
         raise InvalidInput(f"{name} cannot be {done}: {error.strerror}") from error

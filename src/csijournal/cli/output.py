@@ -31,10 +31,22 @@ _PLAIN = "\x1b[0m"
 
 
 class OutputLost(Exception):
-    """Standard output cannot be written: a full disk, say."""
+    """Standard output cannot be written: a full disk, say.
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__(f"the output cannot be written: {error.strerror}")
+    `how_far` says what was done of what was asked, where that is not all.
+    """
+
+    def __init__(
+        self,
+        error: OSError,
+        *,
+        how_far: str = "",
+        hint: str = "Changes that were asked for have been made",
+    ) -> None:
+        told = f"; {how_far}" if how_far else ""
+        super().__init__(f"the output cannot be written: {error.strerror}{told}")
+        self.cause = error
+        self.hint = hint
 
 
 # Answers
@@ -46,6 +58,18 @@ def print_line(text: str) -> None:
         return
     try:
         sys.stdout.write(_encodable(text, sys.stdout) + "\n")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error) from error
+
+
+def flush_output() -> None:
+    """Hand all that was printed to the system.  Raises BrokenPipeError or OutputLost."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

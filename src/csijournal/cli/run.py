@@ -11,8 +11,9 @@ from contextlib import suppress
 import click
 
 from csijournal.cli import exit_codes
+from csijournal.cli.interrupts import exit_code_of, raising
 from csijournal.cli.options import PROGRAM, Settings
-from csijournal.cli.output import OutputLost, report, report_text, report_trace
+from csijournal.cli.output import OutputLost, flush_output, report, report_text, report_trace
 from csijournal.cli.program import program
 from csijournal.errors import CSIJournalError
 
@@ -36,31 +37,27 @@ def run(arguments: Sequence[str]) -> int:
         return exit_codes.READER_GONE
     except OutputLost as error:
         _drop_output()
-        report(
-            settings,
-            error,
-            exit_codes.OUTPUT_LOST,
-            hint="Changes that were asked for have been made",
-        )
+        report(settings, error, exit_codes.OUTPUT_LOST, hint=error.hint)
         return exit_codes.OUTPUT_LOST
 
 
 def _run(arguments: list[str], settings: Settings) -> int:
     try:
-        with program.make_context(PROGRAM, arguments, obj=settings) as context:
+        with raising(), program.make_context(PROGRAM, arguments, obj=settings) as context:
             program.invoke(context)
-        _flush()
+        flush_output()
     except click.exceptions.Exit as leaving:
-        _flush()
+        flush_output()
         return leaving.exit_code
     except CSIJournalError as error:
-        _flush()  # what was answered before the error comes first
+        flush_output()  # what was answered before the error comes first
         return report(settings, error, error.exit_code, hint=error.hint)
     except click.ClickException as error:
         return report(settings, error, error.exit_code, hint=_usage_hint(error))
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as interrupt:
         report_text("interrupted; a change under way may have been made")
-        return exit_codes.INTERRUPTED
+        flush_output()
+        return exit_code_of(interrupt)
     except (BrokenPipeError, OutputLost):
         raise
     except Exception as error:  # noqa: BLE001 - the last resort, which hides nothing
@@ -77,16 +74,6 @@ def _run(arguments: list[str], settings: Settings) -> int:
 def _usage_hint(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"See `{context.command_path if context else PROGRAM} --help`"
-
-
-def _flush() -> None:
-    if sys.stdout is not None:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputLost(error) from error
 
 
 def _drop_output() -> None:

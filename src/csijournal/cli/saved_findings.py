@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -13,18 +13,26 @@ from csijournal.check.findings import Finding
 from csijournal.cli.files import STANDARD
 from csijournal.errors import InvalidInput, printable
 
+_LINE_BYTES_MAX = 1 << 20
+"""The longest line that is read at once; a finding of verify's has a few thousand bytes."""
 
-def saved_findings(name: str, place: str) -> Iterator[Finding | None]:
+
+def saved_findings(
+    name: str, place: str, check: Callable[[Finding], None]
+) -> Iterator[Finding | None]:
     """The findings of a file that `verify -o json` wrote; None for one of another place.
 
-    `-` is standard input.  Raises InvalidInput at the first line that is none.
+    `-` is standard input.  Raises InvalidInput at the first line that is not a
+    finding, or that `check` refuses.
     """
     source = "standard input" if name == STANDARD else printable(name)
     with _opened(name, source) as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_lines(file, source), 1):
             text = line.decode(errors="surrogateescape")
             try:
                 finding, found_at = _parse(text)
+                if finding is not None:
+                    check(finding)
             except InvalidInput as error:
                 error.message = f"{source}, line {number}: {error.message}"
                 raise
@@ -42,6 +50,17 @@ def _parse(line: str) -> tuple[Finding | None, str]:
         return None, ""
     finding = Finding.from_json(line)
     return finding, str(fields.get("place", "") if isinstance(fields, dict) else "")
+
+
+def _lines(file: IO[bytes], source: str) -> Iterator[bytes]:
+    """The lines of a file, none of them longer than a finding can be."""
+    while line := file.readline(_LINE_BYTES_MAX):
+        if len(line) == _LINE_BYTES_MAX:
+            raise InvalidInput(
+                f"{source} has a line that is too long for a finding",
+                hint="Give the output of `csijournal verify -o json`",
+            )
+        yield line
 
 
 @contextmanager

@@ -6,20 +6,15 @@ the plan saw.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from csijournal.errors import Conflict, GroupNotFound, InvalidRequestName, ReservationNotFound
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import GroupRecords, Records
-from csijournal.repair.plan import (
-    Plan,
-    Repairer,
-    Step,
-    instances_of,
-    remove_group_step,
-    still_holds,
-)
-from csijournal.store.contract import Guard, KeyAbsent, ObjectState, Unchanged, Write
+from csijournal.repair.plan import Plan, Step, still_holds
+from csijournal.repair.planners import Planner, instances_of, remove_group_step
+from csijournal.store.contract import Guard, KeyAbsent, ObjectState, Store, Unchanged, Write
 from csijournal.wire.records import GROUP_NAME_KEY, REQUEST_NAME_KEY, parse_group
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import encode, shortened
@@ -48,7 +43,8 @@ def plan_attach(records: GroupRecords, group_uuid: str, request_name: str = "") 
         *_name_group(records, group_uuid, state, name),
         *_enter_group(records, group_uuid, name),
     )
-    return Plan(f"attach {group_uuid} to {shortened(name)}", steps) if steps else None
+    subject = f"attach {group_uuid} to {shortened(name)}"
+    return Plan(subject, steps, (name, group_uuid)) if steps else None
 
 
 def plan_drop_entry(records: GroupRecords, request_name: str) -> Plan:
@@ -68,29 +64,65 @@ def plan_drop_entry(records: GroupRecords, request_name: str) -> Plan:
     if records.is_consistent(request_name):
         sentence += "; its group stays, with nothing that points at it"
     write = Write(records.directory, guards=(guard,), deletions=(key,))
-    return Plan(f"drop the entry {shortened(request_name)}", (Step(sentence, write),))
+    subject = f"drop the entry {shortened(request_name)}"
+    return Plan(subject, (Step(sentence, write),), (request_name,))
 
 
-def plan_drop_group(records: GroupRecords, repairer: Repairer, group_uuid: str) -> Plan:
-    """Remove a group object that no entry of its name points at.
+def plan_drop_group(records: GroupRecords, planner: Planner, group_uuid: str) -> Plan:
+    """Remove a group object that no entry points at, of whatever name and instance.
 
-    Raises GroupNotFound, and Conflict where an entry does.
+    Walks all entries of the place.  Raises GroupNotFound, and Conflict where an
+    entry does.
     """
     group_object = GROUPS.record_object(group_uuid)
     state = records.store.read_state(group_object)
     if state is None:
         raise GroupNotFound(f"there is no group {group_uuid}", object_name=group_object)
     record = parse_group(state.entries)
-    if not repairer.unentered(group_uuid, record):
+    if not planner.unentered(group_uuid, record):
         raise Conflict(
             f"the request name {shortened(record.request_name or '')} points at this group",
             object_name=group_object,
             hint="Use undo to remove a reservation",
         )
+    _require_unpointed(records, group_uuid)
     step = remove_group_step(
-        group_uuid, state, record, lambda: repairer.unentered(group_uuid, record)
+        group_uuid,
+        state,
+        record,
+        lambda: (
+            planner.unentered(group_uuid, record)
+            and _pointing_at(records.store, group_uuid) is None
+        ),
     )
-    return Plan(f"drop the group {group_uuid}", (step,))
+    return Plan(f"drop the group {group_uuid}", (step,), (group_uuid,))
+
+
+def _require_unpointed(records: GroupRecords, group_uuid: str) -> None:
+    """Raise Conflict where an entry of another name holds the group's UUID: it would dangle."""
+    pointing = _pointing_at(records.store, group_uuid)
+    if pointing is None:
+        return
+    instance_id, name = pointing
+    ours = GROUPS.directory_prefix + instance_id == records.directory
+    where = "" if ours else f" of the instance {shortened(instance_id)}"
+    option = "" if ours else f" --instance {shlex.quote(instance_id)}"
+    raise Conflict(
+        f"the entry {shortened(name)}{where} points at this group, and would point at"
+        " nothing afterwards",
+        object_name=GROUPS.record_object(group_uuid),
+        hint=f"Drop that entry first: csijournal drop --entry {shlex.quote(name)}{option}",
+    )
+
+
+def _pointing_at(store: Store, group_uuid: str) -> tuple[str, str] | None:
+    """The instance and the request name of an entry that holds the UUID; None for none."""
+    for instance_id in instances_of(store):
+        for page in Records(store, GROUPS, instance_id, validate=False).entry_pages():
+            for entry in page:
+                if entry.group_uuid == group_uuid:
+                    return instance_id, entry.request_name
+    return None
 
 
 def _name_group(

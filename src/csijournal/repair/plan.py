@@ -1,249 +1,61 @@
-"""Mending what verify found: plan first, then back up, then act.
-
-A plan is made from the state of the moment, finding by finding; what has healed
-meanwhile has no plan.  Its steps are guarded writes: each holds the store to
-the state that the plan saw, so a client that was there in between is never
-overwritten, and the step is skipped and said.  Running a repair again is
-always fine.
-"""
+"""What a repair is made of: steps in words, each a guarded write, and what became of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
-from csijournal.archive import Record
-from csijournal.check.findings import Finding, FindingKind
-from csijournal.check.scan import kind_without_entry
-from csijournal.errors import GuardFailed, InvalidInput, OutcomeUnknown
-from csijournal.journal.grace import GRACE_SECONDS
-from csijournal.journal.steps import GroupRecords, Records
-from csijournal.store.contract import (
-    Guard,
-    KeyAbsent,
-    KeyEquals,
-    ObjectState,
-    Store,
-    Unchanged,
-    Write,
-)
-from csijournal.wire.leases import Lease
-from csijournal.wire.records import GroupRecord, parse_group
-from csijournal.wire.schema import GROUPS
-from csijournal.wire.text import encode, shortened
-from csijournal.wire.timestamps import NANOSECONDS, Timestamp
-from csijournal.wire.uuids import require_uuid
+from csijournal.check.findings import Finding
+from csijournal.store.contract import Guard, KeyAbsent, KeyEquals, Write
 
 Recheck = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One guarded write, in words, and what must still be so right before it."""
+    """One guarded write, in words, and what must still be so right before it.
+
+    `undoable` is False where a backup cannot bring back what the step takes:
+    a lease that has ended must never come back.
+    """
 
     sentence: str
     write: Write
     recheck: Recheck = lambda: True
+    undoable: bool = True
+
+    @property
+    def told(self) -> str:
+        """The sentence, with the warning that belongs to it."""
+        return self.sentence if self.undoable else f"{self.sentence} (this cannot be undone)"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done about one thing; `subject` names it."""
+    """What will be done about one thing; `subject` names it.
+
+    `names` are the request names, UUIDs and objects by which a person may ask
+    for this plan alone, and `finding` is what it repairs, if anything.
+    """
 
     subject: str
     steps: tuple[Step, ...]
+    names: tuple[str, ...] = ()
+    finding: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one plan; `skipped` says why it was not carried out to its end."""
+    """What became of one plan; `skipped` says why it was not carried out to its end.
+
+    `unknown` says that the step after the last one done was sent and not
+    answered, so that it may have been applied.
+    """
 
     plan: Plan
     steps_done: int
     skipped: str = ""
-
-
-def backup(store: Store, plan: Plan) -> Iterator[Record]:
-    """All that the plan's writes may change, as it is now."""
-    for step in plan.steps:
-        yield before(store, step.write)
-
-
-def before(store: Store, write: Write) -> Record:
-    """What `write` would change, as it is now."""
-    if GROUPS.instance_of(write.object_name) is not None:
-        keys = [*write.puts, *write.deletions]
-        found = store.read_keys(write.object_name, keys)
-        return Record(write.object_name, {key: (found or {}).get(key) for key in keys})
-    return Record(write.object_name, store.read_object(write.object_name), whole=True)
-
-
-def carry_out(store: Store, plan: Plan) -> Outcome:
-    """Do the plan's steps, as far as the state still allows."""
-    for done, step in enumerate(plan.steps):
-        try:
-            if step.recheck():
-                store.write(step.write)
-                continue
-        except GuardFailed:
-            if _is_removed(store, step.write):
-                continue
-        except OutcomeUnknown as error:
-            return Outcome(plan, done, f"{error.message}; run the same command again")
-        return Outcome(plan, done, "it has changed since the plan was made")
-    return Outcome(plan, len(plan.steps))
-
-
-def _is_removed(store: Store, write: Write) -> bool:
-    """Whether an object that `write` is to remove is gone, by another plan or at its first try."""
-    return write.remove_object and store.modified_ns(write.object_name) is None
-
-
-class Repairer:
-    """Plans and acts on one store; `grace_seconds` as for verify."""
-
-    def __init__(
-        self,
-        store: Store,
-        *,
-        grace_seconds: float = GRACE_SECONDS,
-        clock: Callable[[], Timestamp] = Timestamp.now,
-    ) -> None:
-        self._store = store
-        self._grace_ns = int(grace_seconds * NANOSECONDS)
-        self._clock = clock
-        self._planners: Mapping[FindingKind, Callable[[Finding], Iterator[Step]]] = {
-            FindingKind.DANGLING_ENTRY: self._dangling_entry,
-            FindingKind.UNPOPULATED_GROUP: self._unpopulated_group,
-            FindingKind.ORPHAN_GROUP: self._without_entry,
-            FindingKind.EMPTY_OBJECT: self._without_entry,
-            FindingKind.REVIVED_GROUP: self._without_entry,
-            FindingKind.NAME_MISMATCH: self._mismatch,
-            FindingKind.SHARED_UUID: self._mismatch,
-            FindingKind.STALE_LEASE: self._stale_lease,
-        }
-
-    def plan(self, finding: Finding) -> Plan | None:
-        """What to do about `finding`; None where it is for people, or has healed."""
-        planner = self._planners.get(finding.kind)
-        if planner is None or not finding.automatic:
-            return None
-        steps = tuple(planner(finding))
-        return Plan(f"{finding.kind} {finding.object_name}", steps) if steps else None
-
-    # One planner a kind
-
-    def _dangling_entry(self, finding: Finding) -> Iterator[Step]:
-        records, name, group_uuid = self._entry_of(finding)
-        gone = _is_gone(records, group_uuid)
-        if records.entry_matches(name, group_uuid) and gone():
-            yield _remove_entry(records, name, group_uuid, gone)
-
-    def _unpopulated_group(self, finding: Finding) -> Iterator[Step]:
-        records, name, group_uuid = self._entry_of(finding)
-        state = self._store.read_state(GROUPS.record_object(group_uuid))
-        if not records.entry_matches(name, group_uuid):
-            return
-        if state is not None:
-            record = parse_group(state.entries)
-            if record.populated or record.volume_map or not self._is_old(state, record):
-                return
-            yield remove_group_step(group_uuid, state, record)
-        yield _remove_entry(records, name, group_uuid, _is_gone(records, group_uuid))
-
-    def _without_entry(self, finding: Finding) -> Iterator[Step]:
-        return self._unentered_and_old(require_uuid(finding.group_uuid), finding.kind)
-
-    def _mismatch(self, finding: Finding) -> Iterator[Step]:
-        records, name, group_uuid = self._entry_of(finding)
-
-        def still() -> bool:
-            record = records.read_record(group_uuid)
-            if record is None:
-                return True
-            owner = record.request_name
-            return owner not in {None, name} and records.is_consistent(owner or "")
-
-        if records.entry_matches(name, group_uuid) and still():
-            yield _remove_entry(records, name, group_uuid, still)
-            yield from self._unentered_and_old(group_uuid, FindingKind.ORPHAN_GROUP)
-
-    def _stale_lease(self, finding: Finding) -> Iterator[Step]:
-        records = Records(self._store, GROUPS, finding.instance_id, validate=False)
-        for lease in records.leases():
-            if lease.key != finding.key or not self._is_past(lease.since.nanoseconds):
-                continue
-            if lease.revoked:
-                yield from self._stranded(lease)
-                yield _forget_lease(records, lease)
-            else:
-                yield Step(
-                    f"revoke the lease {lease.lease_id} of {lease.since}",
-                    records.revocation(lease, self._clock()),
-                )
-                yield from self._stranded(lease)
-
-    def _stranded(self, lease: Lease) -> Iterator[Step]:
-        for group_uuid in lease.uuids:
-            state = self._store.read_state(GROUPS.record_object(group_uuid))
-            if state is not None:
-                step = self._remove_unentered(group_uuid, state, FindingKind.ORPHAN_GROUP)
-                yield from [step] if step else []
-
-    def _unentered_and_old(self, group_uuid: str, kind: FindingKind) -> Iterator[Step]:
-        state = self._store.read_state(GROUPS.record_object(group_uuid))
-        if state is None:
-            return
-        step = self._remove_unentered(group_uuid, state, kind)
-        if step is not None and self._is_old(state, parse_group(state.entries)):
-            yield step
-
-    def _remove_unentered(
-        self, group_uuid: str, state: ObjectState, kind: FindingKind
-    ) -> Step | None:
-        record = parse_group(state.entries)
-        step = remove_group_step(
-            group_uuid, state, record, lambda: self.unentered(group_uuid, record)
-        )
-        return step if kind_without_entry(record) is kind and step.recheck() else None
-
-    # What the planners ask
-
-    def _entry_of(self, finding: Finding) -> tuple[GroupRecords, str, str]:
-        if finding.request_name is None:
-            raise InvalidInput(f"a {finding.kind} finding must name its request name")
-        records = Records(self._store, GROUPS, finding.instance_id, validate=False)
-        return records, finding.request_name, require_uuid(finding.group_uuid)
-
-    def unentered(self, group_uuid: str, record: GroupRecord) -> bool:
-        """Whether no instance's entry of the group's name points at the group."""
-        name = record.request_name
-        return name is None or not any(
-            Records(self._store, GROUPS, instance_id, validate=False).entry_matches(
-                name, group_uuid
-            )
-            for instance_id in self._instances
-        )
-
-    @cached_property
-    def _instances(self) -> list[str]:
-        return instances_of(self._store)
-
-    def _is_old(self, state: ObjectState, record: GroupRecord) -> bool:
-        created = record.creation_time
-        return self._is_past(max(state.modified_ns, created.nanoseconds if created else 0))
-
-    def _is_past(self, moment_ns: int) -> bool:
-        return self._clock().nanoseconds - moment_ns >= self._grace_ns
-
-
-def _forget_lease(records: GroupRecords, lease: Lease) -> Step:
-    unchanged = KeyEquals(lease.key, lease.value)
-    return Step(
-        f"remove the revoked lease {lease.lease_id}",
-        Write(records.directory, guards=(unchanged,), deletions=(lease.key,)),
-    )
+    unknown: bool = False
 
 
 def still_holds(key: str, value: bytes | None) -> Guard | None:
@@ -254,46 +66,3 @@ def still_holds(key: str, value: bytes | None) -> Guard | None:
         return KeyEquals(key, value) if value.decode() else None
     except UnicodeDecodeError:
         return None
-
-
-def instances_of(store: Store) -> list[str]:
-    """Every instance that has a directory in the place.  Lists its objects."""
-    names = store.object_names(GROUPS.directory_prefix)
-    return [i for name in names if (i := GROUPS.instance_of(name)) is not None]
-
-
-def _is_gone(records: GroupRecords, group_uuid: str) -> Recheck:
-    """That the group object is not there, or not any more."""
-    return lambda: records.read_record(group_uuid) is None
-
-
-def _remove_entry(
-    records: GroupRecords, request_name: str, group_uuid: str, recheck: Recheck
-) -> Step:
-    key = GROUPS.entry_key(request_name)
-    return Step(
-        f"remove the entry {shortened(request_name)} -> {group_uuid}",
-        Write(
-            records.directory,
-            guards=(KeyEquals(key, encode(group_uuid)),),
-            deletions=(key,),
-        ),
-        recheck,
-    )
-
-
-def remove_group_step(
-    group_uuid: str, state: ObjectState, record: GroupRecord, recheck: Recheck = lambda: True
-) -> Step:
-    """The step that removes a group object as `state` shows it."""
-    owner = "" if record.request_name is None else f" of {shortened(record.request_name)}"
-    members = f" with {record.content_in_words}" if record.volume_map else ""
-    return Step(
-        f"remove the group object {group_uuid}{owner}{members}",
-        Write(
-            GROUPS.record_object(group_uuid),
-            guards=(Unchanged(state.version),),
-            remove_object=True,
-        ),
-        recheck,
-    )

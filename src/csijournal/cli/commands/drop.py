@@ -12,7 +12,7 @@ from csijournal.cli.manual import say_or_do
 from csijournal.cli.options import JournalCommand, Settings
 from csijournal.journal.steps import Records
 from csijournal.repair.manual import plan_drop_entry, plan_drop_group
-from csijournal.repair.plan import Repairer
+from csijournal.repair.planners import Planner
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.uuids import require_uuid
 
@@ -40,8 +40,8 @@ def command(
     """Remove one entry, or one group that no entry points at.
 
     For what undo refuses to touch.  Says what it would remove; with --apply
-    makes a backup and removes it.  A group whose own entry points at it is
-    exit code 4.  Exit code 1: others changed it meanwhile.
+    makes a backup and removes it.  A group that any entry points at is exit
+    code 4: drop that entry first.  Exit code 1: others changed it since.
     """
     with open_place(settings) as store:
         records = Records(store, GROUPS, settings.instance_id)
@@ -49,7 +49,7 @@ def command(
             plan = plan_drop_entry(records, request_name)
             words = ["drop", "--entry", request_name]
         elif group_uuid is not None and request_name is None:
-            plan = plan_drop_group(records, Repairer(store), require_uuid(group_uuid))
+            plan = plan_drop_group(records, Planner(store), require_uuid(group_uuid))
             words = ["drop", "--group", group_uuid]
         else:
             raise click.UsageError("Drop what? Give --entry NAME or --group UUID.")

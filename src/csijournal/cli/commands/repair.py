@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -13,39 +17,54 @@ from csijournal.check.scan import Verifier
 from csijournal.cli import exit_codes
 from csijournal.cli.apply import (
     Backup,
-    Tally,
     apply_option,
     backup_option,
-    carry_out,
+    backup_path,
     outcome_lines,
     plan_lines,
-    print_lines,
     tally_as_json,
     unchanged_if_interrupted,
+    working,
 )
 from csijournal.cli.connect import open_place
 from csijournal.cli.durations import in_words
 from csijournal.cli.options import JournalCommand, Settings
-from csijournal.cli.output import note, print_json, print_line
+from csijournal.cli.output import note, print_json, print_line, print_lines
 from csijournal.cli.render import finding_lines, number_of
 from csijournal.cli.saved_findings import saved_findings
 from csijournal.cli.scan import grace_option, look
 from csijournal.cli.shell import command_line
-from csijournal.errors import printable
+from csijournal.errors import UnreadableContent, printable
 from csijournal.journal.grace import GRACE_SECONDS
-from csijournal.repair.plan import Outcome, Plan, Repairer
+from csijournal.repair.apply import Repairer, Tally, left_alone
+from csijournal.repair.plan import Outcome, Plan
 from csijournal.store import Store
 
 
 @dataclass
 class _Sorted:
-    """Findings by what is to become of them; those that are listed at once are only counted."""
+    """How many findings there are by what is to become of them.
 
-    planned: list[tuple[Finding, Plan]] = field(default_factory=list)
+    Those that are left are listed at once.  `to_repair` keeps the others for
+    --apply, on the disk and not in memory: a pool may have any number.
+    """
+
+    to_repair: IO[str]
+    planned: int = 0
     for_people: int = 0
     warnings: int = 0
     healed: int = 0
     elsewhere: int = 0
+
+    def keep(self, finding: Finding) -> None:
+        """Keep a finding that is to be repaired."""
+        self.planned += 1
+        self.to_repair.write(json.dumps(finding.to_json()) + "\n")
+
+    def kept(self) -> Iterator[Finding]:
+        """Those that were kept."""
+        self.to_repair.seek(0)
+        return map(Finding.from_json, self.to_repair)
 
 
 @dataclass(frozen=True)
@@ -56,6 +75,7 @@ class _Asked:
     findings_file: str | None
     kinds: tuple[str, ...]
     grace_seconds: float
+    backup_file: Path | None
 
     def words(self) -> list[str]:
         """The words of a command line that carries this out."""
@@ -64,6 +84,7 @@ class _Asked:
         words += [word for kind in self.kinds for word in ("--kind", kind)]
         if self.grace_seconds != GRACE_SECONDS:
             words += ["--grace", in_words(self.grace_seconds)]
+        words += ["--backup", str(self.backup_file)] if self.backup_file else []
         return [*words, "--apply"]
 
 
@@ -105,44 +126,56 @@ def command(
     apply: bool,
     backup_file: Path | None,
 ) -> None:
-    """Mend what verify finds: say how, and with --apply do it.
+    """Repair what verify finds: say how, and with --apply do it.
 
-    With --apply, all that it will touch first goes to a backup, which
-    `csijournal restore` puts back.  What others change meanwhile is skipped.
-    Repair may be interrupted at any time, and run again.
+    With --apply, what it will touch first goes to a backup, some hundred findings
+    at a time, and `csijournal restore` puts that back.  What others change in
+    the meantime is skipped.  Repair may be interrupted at any time, and run again.
+    Where its output cannot be written any more it stops, and says on standard
+    error what was done.
 
     What only a person may decide is listed with the commands to choose from.
     Exit code 0: no errors are left; 1: there are, and without --apply those
-    that it would mend count too.
+    that it would repair count too.
     """
     if deep and findings_file is not None:
         raise click.UsageError("--deep looks for findings, and --findings brings them: give one.")
-    asked = _Asked(deep, findings_file, tuple(kinds), grace_seconds)
-    with open_place(settings) as store:
+    asked = _Asked(deep, findings_file, tuple(kinds), grace_seconds, backup_file)
+    with open_place(settings) as store, tempfile.TemporaryFile("w+") as to_repair:
         repairer = Repairer(store, grace_seconds=grace_seconds)
+        found = _Sorted(to_repair)
         with unchanged_if_interrupted():
-            found = _sort(settings, repairer, _findings(settings, store, asked), apply=apply)
+            findings = _findings(settings, store, asked, repairer)
+            _sort(settings, found, findings, repairer if not apply else None)
         if not apply or not found.planned:
-            _print_end(settings, found, asked, Tally(len(found.planned)), None)
-            raise click.exceptions.Exit(_exit_code(found, len(found.planned)))
-        backup, tally = carry_out(
-            settings,
-            store,
-            [plan for _, plan in found.planned],
-            backup_file,
-            _teller(settings, found),
-        )
-    _print_end(settings, found, asked, tally, backup)
+            _print_end(settings, found, asked, Tally(found.planned), None)
+            raise click.exceptions.Exit(_exit_code(found, found.planned))
+        tally = _repair(settings, repairer, found, asked)
     raise click.exceptions.Exit(_exit_code(found, tally.skipped))
+
+
+def _repair(settings: Settings, repairer: Repairer, found: _Sorted, asked: _Asked) -> Tally:
+    """Carry out what was found, and print what became of it."""
+    tally = Tally(found.planned)
+    path = backup_path(asked.backup_file)
+    tell = partial(_tell, settings)
+    with working(settings, tally, tell, explicit=asked.backup_file is not None) as work:
+        repairer.repair(found.kept(), path, work, tally)
+        if not tally.stopped:
+            found.healed += tally.healed
+            _print_end(settings, found, asked, tally, work.backup)
+    return tally
 
 
 # Finding and planning
 
 
-def _findings(settings: Settings, store: Store, asked: _Asked) -> Iterator[Finding | None]:
+def _findings(
+    settings: Settings, store: Store, asked: _Asked, repairer: Repairer
+) -> Iterator[Finding | None]:
     """The findings of the kinds that were asked for; None for one of another place."""
     if asked.findings_file is not None:
-        findings: Iterator[Finding | None] = saved_findings(asked.findings_file, store.place)
+        findings = saved_findings(asked.findings_file, store.place, repairer.check)
     else:
         verifier = Verifier(
             store,
@@ -157,22 +190,35 @@ def _findings(settings: Settings, store: Store, asked: _Asked) -> Iterator[Findi
 
 
 def _sort(
-    settings: Settings, repairer: Repairer, findings: Iterator[Finding | None], *, apply: bool
-) -> _Sorted:
-    """Plan for each finding that has a plan, and print the plans and what is for people."""
-    found = _Sorted()
+    settings: Settings,
+    found: _Sorted,
+    findings: Iterator[Finding | None],
+    planner: Repairer | None,
+) -> None:
+    """Print what is for people; keep the rest, or with a `planner` print its plans."""
     for finding in findings:
         if finding is None:
             found.elsewhere += 1
         elif not finding.automatic:
             _leave(settings, found, finding)
-        elif plan := repairer.plan(finding):
-            found.planned.append((finding, plan))
-            if not apply:
-                _print_plan(settings, finding, plan)
+        elif planner is None:
+            found.keep(finding)
         else:
-            found.healed += 1
-    return found
+            _plan(settings, found, finding, planner)
+
+
+def _plan(settings: Settings, found: _Sorted, finding: Finding, planner: Repairer) -> None:
+    try:
+        plan = planner.plan(finding)
+    except UnreadableContent as error:
+        found.planned += 1
+        _tell(settings, left_alone(finding, error), done=False)
+        return
+    if plan is None:
+        found.healed += 1
+    else:
+        found.planned += 1
+        _print_plan(settings, finding, plan)
 
 
 def _leave(settings: Settings, found: _Sorted, finding: Finding) -> None:
@@ -190,7 +236,7 @@ def _leave(settings: Settings, found: _Sorted, finding: Finding) -> None:
 
 def _print_plan(settings: Settings, finding: Finding, plan: Plan) -> None:
     if settings.json:
-        steps = [step.sentence for step in plan.steps]
+        steps = [step.told for step in plan.steps]
         print_json(_as_json(finding) | {"outcome": "planned", "steps": steps})
         return
     print_lines([_title(finding), *plan_lines(plan), ""])
@@ -199,23 +245,20 @@ def _print_plan(settings: Settings, finding: Finding, plan: Plan) -> None:
 # Acting
 
 
-def _teller(settings: Settings, found: _Sorted) -> Callable[[int, Outcome, bool], None]:
-    """What prints the outcome of a plan."""
-
-    def tell(number: int, outcome: Outcome, done: bool) -> None:
-        finding = found.planned[number][0]
-        if settings.json:
-            print_json(_as_json(finding) | _outcome_as_json(outcome, done=done))
-        else:
-            print_lines([_title(finding), *outcome_lines(outcome, done=done), ""])
-
-    return tell
+def _tell(settings: Settings, outcome: Outcome, done: bool) -> None:
+    """Print the outcome of a plan."""
+    finding = outcome.plan.finding
+    assert finding is not None  # noqa: S101 - every plan of a repair has one
+    if settings.json:
+        print_json(_as_json(finding) | _outcome_as_json(outcome, done=done))
+    else:
+        print_lines([_title(finding), *outcome_lines(outcome, done=done), ""])
 
 
 def _outcome_as_json(outcome: Outcome, *, done: bool) -> dict[str, object]:
     return {
         "outcome": "done" if done else "skipped",
-        "steps": [step.sentence for step in outcome.plan.steps],
+        "steps": [step.told for step in outcome.plan.steps],
         "steps_done": outcome.steps_done,
         "skipped": outcome.skipped or None,
     }
@@ -236,11 +279,12 @@ def _print_end(
         }
         print_json({"summary": tally_as_json(tally, backup) | counts})
         return
-    if backup is not None:
+    if tally.done or tally.skipped:
         print_line(f"{tally}.")
-        print_line(f"to undo  {backup.undo}")
-    elif found.planned:
-        print_line(f"{number_of(len(found.planned), 'finding')} to repair; nothing was changed.")
+        if backup is not None:
+            print_line(f"to undo  {backup.undo}")
+    elif found.planned > tally.healed:
+        print_line(f"{number_of(found.planned, 'finding')} to repair; nothing was changed.")
         if asked.findings_file != "-":
             print_line(f"to do it  {command_line(settings, asked.words(), settings.instance_id)}")
     else:

@@ -17,6 +17,7 @@ from csijournal.cli import exit_codes
 from csijournal.cli.connect import open_place
 from csijournal.cli.durations import in_words
 from csijournal.cli.files import replacing
+from csijournal.cli.interrupts import exit_code_of
 from csijournal.cli.namespaces import each_namespace
 from csijournal.cli.options import JournalCommand, Settings
 from csijournal.cli.output import note, print_json, print_line, report_text
@@ -29,8 +30,6 @@ from csijournal.cli.render import (
     summary_lines,
 )
 from csijournal.cli.scan import grace_option, look
-
-_REPORT_MODE = 0o666
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,14 @@ def command(
     told = _Listeners(Explanations(), report)
     summaries: dict[str, Summary] = {}
     with ExitStack() as stack:
-        page = stack.enter_context(replacing(report_file, _REPORT_MODE)) if report_file else None
+        page = stack.enter_context(replacing(report_file)) if report_file else None
         try:
             for chosen in each_namespace(settings, deep=deep) if all_namespaces else [settings]:
                 place, summary = _verify(chosen, told, grace_seconds, deep=deep)
                 summaries[place] = summary
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             report_text("interrupted; nothing was changed")
-            raise click.exceptions.Exit(exit_codes.INTERRUPTED) from None
+            raise click.exceptions.Exit(exit_code_of(interrupt)) from None
         if page is not None and report is not None:
             page.writelines(part.encode(errors="backslashreplace") for part in report.html())
     if not settings.json:

@@ -1,0 +1,329 @@
+"""Carrying out plans: in batches, each backed up and on the disk before it is touched.
+
+    plan       the plans of a batch are made from the state of the moment
+    back up    what their steps change goes to the end of one file, and to the disk
+    act        one plan after the other; each step is guarded by the state that its plan saw
+    tell       each outcome, as it comes
+
+So memory does not grow with the number of plans, and whenever this ends, be it by
+an error or a signal, the backup holds what was done, and undoes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from csijournal.archive import Record
+from csijournal.check.findings import Finding
+from csijournal.errors import GuardFailed, OutcomeUnknown, UnreadableContent
+from csijournal.repair.backup import BackupFile
+from csijournal.repair.plan import Outcome, Plan
+from csijournal.repair.planners import Planner
+from csijournal.store.contract import Store, Write
+from csijournal.wire.ownership import KeyRole, ObjectRole, Owned, owner_of
+
+BATCH_PLANS_MAX = 200
+"""Plans between two syncs of the backup: few enough to hold, many enough to be quick."""
+BATCH_BYTES_MAX = 1 << 20
+"""What the plans of a batch may put, in bytes; one plan may be larger."""
+
+CHANGED = "it has changed since the plan was made"
+_HAS_MORE = "it holds data or attributes besides its keys, which no backup could bring back"
+_NOT_OURS = "that is not a journal's; it is left alone"
+
+
+# One plan
+
+
+def backup(store: Store, plan: Plan) -> Iterator[Record]:
+    """All that the plan's writes may change and a backup can bring back, as it is now."""
+    for step in plan.steps:
+        record = before(store, step.write)
+        if record is not None:
+            yield record
+
+
+def before(store: Store, write: Write) -> Record | None:
+    """What `write` would change, as it is now; None where that is a lease alone.
+
+    A lease that has ended must never come back, so no backup has one.
+    """
+    owned = owner_of(write.object_name)
+    if owned is None or owned.role is ObjectRole.RECORD:
+        return Record(write.object_name, store.read_object(write.object_name), whole=True)
+    changed = (*write.puts, *write.deletions)
+    keys = [key for key in changed if owned.role_of(key) is not KeyRole.LEASE]
+    if changed and not keys:
+        return None
+    found = store.read_keys(write.object_name, keys)
+    return Record(write.object_name, {key: (found or {}).get(key) for key in keys})
+
+
+def carry_out(store: Store, plan: Plan) -> Outcome:
+    """Do the plan's steps, as far as the state still allows."""
+    for done, step in enumerate(plan.steps):
+        try:
+            if step.recheck():
+                store.write(step.write)
+                continue
+        except GuardFailed:
+            if _is_removed(store, step.write):
+                continue
+        except OutcomeUnknown as error:
+            why = f"{error.message}; run the same command again"
+            return Outcome(plan, done, why, unknown=True)
+        return Outcome(plan, done, CHANGED)
+    return Outcome(plan, len(plan.steps))
+
+
+def is_done(store: Store, plan: Plan) -> bool:
+    """Whether all that the plan wanted is so, whoever did it."""
+    return all(_is_so(store, step.write) for step in plan.steps)
+
+
+def objection(store: Store, plan: Plan) -> str:
+    """Why the plan must not be carried out, whatever made it; empty for no reason.
+
+    Nothing but a journal's own is written or removed, and nothing is removed
+    that a backup could not bring back.
+    """
+    return next(filter(None, (_objection(store, step.write) for step in plan.steps)), "")
+
+
+def _objection(store: Store, write: Write) -> str:
+    owned = owner_of(write.object_name)
+    if owned is None or any(_is_foreign(owned, key) for key in (*write.puts, *write.deletions)):
+        return _NOT_OURS
+    if write.remove_object:
+        try:
+            state = store.read_state(write.object_name)
+        except UnreadableContent as error:
+            return error.message
+        if state is not None and state.has_more:
+            return _HAS_MORE
+    return ""
+
+
+def _is_foreign(owned: Owned, key: str) -> bool:
+    return owned.role is ObjectRole.DIRECTORY and owned.role_of(key) is KeyRole.FOREIGN
+
+
+def _is_removed(store: Store, write: Write) -> bool:
+    """Whether an object that `write` is to remove is gone, by another plan or at its first try."""
+    return write.remove_object and store.modified_ns(write.object_name) is None
+
+
+def _is_so(store: Store, write: Write) -> bool:
+    if write.remove_object:
+        return store.modified_ns(write.object_name) is None
+    present = store.read_keys(write.object_name, (*write.puts, *write.deletions)) or {}
+    return all(present.get(key) is None for key in write.deletions) and all(
+        present.get(key) == value for key, value in write.puts.items()
+    )
+
+
+# Many plans
+
+
+@dataclass
+class Tally:
+    """How many of `planned` are done, and how many were skipped.
+
+    `planned` is None while nobody knows it; `healed` counts findings that
+    needed nothing any more.  `stopped` says that it was asked to end early.
+    """
+
+    planned: int | None = None
+    done: int = 0
+    skipped: int = 0
+    healed: int = 0
+    stopped: bool = False
+
+    def count(self, *, done: bool) -> None:
+        """Note what became of one more plan."""
+        if done:
+            self.done += 1
+        else:
+            self.skipped += 1
+
+    @property
+    def total(self) -> int:
+        """How many there were to do, as far as is known."""
+        known = self.done + self.skipped
+        return known if self.planned is None else max(known, self.planned - self.healed)
+
+    def __str__(self) -> str:
+        return f"{self.done} of {self.total} done" + (
+            f", {self.skipped} skipped" if self.skipped else ""
+        )
+
+
+class Watcher:
+    """Told of what an engine does; override what is of interest.
+
+    What a method raises ends the work, cleanly.
+    """
+
+    def backed_up(self, backup_file: BackupFile) -> None:
+        """The first batch is in the backup, and nothing is changed yet."""
+
+    def carried_out(self, outcome: Outcome, *, done: bool) -> None:
+        """This became of a plan; `done` says that all it wanted is so, whoever did it."""
+
+    def stop(self) -> bool:
+        """Whether to end after the plan under way.  Asked before each."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A plan of a batch, the number of its first step, and why it must not be done, if so."""
+
+    plan: Plan
+    first_step: int
+    objection: str
+
+    def steps(self, start: int = 0) -> range:
+        """The numbers of its steps, from the one at `start`."""
+        return range(self.first_step + start, self.first_step + len(self.plan.steps))
+
+    def records(self, store: Store) -> Iterator[Record]:
+        """What a backup keeps of it."""
+        for number, step in zip(self.steps(), self.plan.steps, strict=True):
+            record = before(store, step.write)
+            if record is not None:
+                yield replace(record, step=number, names=self.plan.names)
+
+
+class Engine:
+    """Carries out plans on one store; `tally` says at any time how far it is.
+
+    Without `backup_file` nothing is backed up: for what only adds.
+    """
+
+    def __init__(
+        self, store: Store, watcher: Watcher, backup_file: BackupFile | None, tally: Tally
+    ) -> None:
+        self._store = store
+        self._watcher = watcher
+        self._backup_file = backup_file
+        self._undone: set[int] = set()
+        self._steps = 0
+        self.tally = tally
+
+    def run(self, plans: Iterable[Plan]) -> Tally:
+        """Carry out the plans.  Raises StoreError, BackupFailed, and what the watcher raises."""
+        try:
+            for batch in self._batches(plans):
+                jobs = [self._job(plan) for plan in batch]
+                self._back_up([job for job in jobs if not job.objection])
+                self._act(jobs)
+        finally:
+            if self._backup_file is not None:
+                self._backup_file.close(self._undone)
+        return self.tally
+
+    def _batches(self, plans: Iterable[Plan]) -> Iterator[list[Plan]]:
+        """The plans, some at a time, until all are there or it is to stop."""
+        batch: list[Plan] = []
+        size = 0
+        for plan in plans:
+            if self._is_to_stop():
+                return
+            batch.append(plan)
+            size += _put_bytes(plan)
+            if len(batch) >= BATCH_PLANS_MAX or size >= BATCH_BYTES_MAX:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _job(self, plan: Plan) -> _Job:
+        job = _Job(plan, self._steps, objection(self._store, plan))
+        self._steps += len(plan.steps)
+        return job
+
+    def _back_up(self, jobs: list[_Job]) -> None:
+        if self._backup_file is None:
+            return
+        records = (record for job in jobs for record in job.records(self._store))
+        first = next(records, None)
+        if first is None:
+            return
+        begun = self._backup_file.begun
+        self._backup_file.add_batch(chain([first], records), self._undone)
+        self._undone = {step for job in jobs for step in job.steps()}
+        if not begun:
+            self._watcher.backed_up(self._backup_file)
+
+    def _act(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            if self._is_to_stop():
+                return
+            outcome = self._carry_out(job)
+            done = not outcome.skipped or (not job.objection and is_done(self._store, job.plan))
+            self.tally.count(done=done)
+            self._watcher.carried_out(outcome, done=done)
+
+    def _carry_out(self, job: _Job) -> Outcome:
+        """Carry out one plan; what may have been done of it stays in the backup."""
+        if job.objection:
+            return Outcome(job.plan, 0, job.objection)
+        self._undone.difference_update(job.steps())
+        outcome = carry_out(self._store, job.plan)
+        self._undone.update(job.steps(outcome.steps_done + outcome.unknown))
+        return outcome
+
+    def _is_to_stop(self) -> bool:
+        self.tally.stopped = self.tally.stopped or self._watcher.stop()
+        return self.tally.stopped
+
+
+def _put_bytes(plan: Plan) -> int:
+    return sum(len(value) for step in plan.steps for value in step.write.puts.values())
+
+
+class Repairer(Planner):
+    """Plans for findings, and carries the plans out; `grace_seconds` as for verify."""
+
+    def repair(
+        self,
+        findings: Iterable[Finding],
+        backup_path: Path,
+        watcher: Watcher | None = None,
+        tally: Tally | None = None,
+    ) -> Tally:
+        """Repair what may be repaired without asking; what was done.
+
+        The backup is made at `backup_path`, where nothing may be, with the first
+        thing that is changed.  Where this raises, `tally` says how far it got.
+        Raises StoreError, BackupFailed, InvalidInput, and what the watcher raises.
+        """
+        tally = Tally() if tally is None else tally
+        backup_file = BackupFile(backup_path, self._store.place)
+        watcher = Watcher() if watcher is None else watcher
+        engine = Engine(self._store, watcher, backup_file, tally)
+        return engine.run(self._plans(findings, watcher, tally))
+
+    def _plans(self, findings: Iterable[Finding], watcher: Watcher, tally: Tally) -> Iterator[Plan]:
+        for finding in findings:
+            try:
+                plan = self.plan(finding)
+            except UnreadableContent as error:
+                tally.count(done=False)
+                watcher.carried_out(left_alone(finding, error), done=False)
+                continue
+            if plan is not None:
+                yield plan
+            else:
+                tally.healed += finding.automatic
+
+
+def left_alone(finding: Finding, error: UnreadableContent) -> Outcome:
+    """What becomes of a finding about an object that holds more than can be read."""
+    return Outcome(
+        Plan(f"{finding.kind} {finding.object_name}", (), finding=finding), 0, error.message
+    )

@@ -1,0 +1,242 @@
+"""From a finding to the steps that repair it: one planner for each kind.
+
+A plan is made from the state of the moment; what has become right in the
+meantime has no plan.  Planning writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+
+from csijournal.check.findings import Finding, FindingKind
+from csijournal.check.scan import kind_without_entry
+from csijournal.errors import InvalidInput
+from csijournal.journal.grace import GRACE_SECONDS
+from csijournal.journal.steps import GroupRecords, Records
+from csijournal.repair.plan import Plan, Recheck, Step
+from csijournal.store.contract import KeyEquals, ObjectState, Store, Unchanged, Write, check_name
+from csijournal.wire.leases import Lease
+from csijournal.wire.records import GroupRecord, parse_group
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import encode, shortened
+from csijournal.wire.timestamps import NANOSECONDS, Timestamp
+from csijournal.wire.uuids import require_uuid
+
+_OF_ENTRIES = frozenset(
+    {
+        FindingKind.DANGLING_ENTRY,
+        FindingKind.UNPOPULATED_GROUP,
+        FindingKind.NAME_MISMATCH,
+        FindingKind.SHARED_UUID,
+    }
+)
+"""Kinds whose finding is about a request name."""
+
+
+class Planner:
+    """Plans for the findings of one store; `grace_seconds` as for verify."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        grace_seconds: float = GRACE_SECONDS,
+        clock: Callable[[], Timestamp] = Timestamp.now,
+    ) -> None:
+        self._store = store
+        self._grace_ns = int(grace_seconds * NANOSECONDS)
+        self._clock = clock
+        self._planners: Mapping[FindingKind, Callable[[Finding], Iterator[Step]]] = {
+            FindingKind.DANGLING_ENTRY: self._dangling_entry,
+            FindingKind.UNPOPULATED_GROUP: self._unpopulated_group,
+            FindingKind.ORPHAN_GROUP: self._without_entry,
+            FindingKind.EMPTY_OBJECT: self._without_entry,
+            FindingKind.REVIVED_GROUP: self._without_entry,
+            FindingKind.NAME_MISMATCH: self._mismatch,
+            FindingKind.SHARED_UUID: self._mismatch,
+            FindingKind.STALE_LEASE: self._stale_lease,
+        }
+
+    def plan(self, finding: Finding) -> Plan | None:
+        """What to do about `finding`; None where it is for people, or has healed."""
+        planner = self._planners.get(finding.kind)
+        if planner is None or not finding.automatic:
+            return None
+        steps = tuple(planner(finding))
+        if not steps:
+            return None
+        named = (finding.request_name, finding.group_uuid, finding.object_name)
+        names = tuple(dict.fromkeys(filter(None, named)))
+        return Plan(f"{finding.kind} {finding.object_name}", steps, names, finding)
+
+    def check(self, finding: Finding) -> None:
+        """Raise InvalidInput where a finding that comes from a file cannot be planned for."""
+        if finding.kind not in self._planners or not finding.automatic:
+            return
+        texts = (finding.object_name, finding.key, finding.instance_id, finding.request_name)
+        for text in filter(None, texts):
+            check_name(text)
+        if finding.kind is FindingKind.STALE_LEASE:
+            return
+        if finding.kind in _OF_ENTRIES and finding.request_name is None:
+            raise InvalidInput(f"a {finding.kind} finding must name its request name")
+        require_uuid(finding.group_uuid)
+
+    # One planner a kind
+
+    def _dangling_entry(self, finding: Finding) -> Iterator[Step]:
+        records, name, group_uuid = self._entry_of(finding)
+        gone = _is_gone(records, group_uuid)
+        if records.entry_matches(name, group_uuid) and gone():
+            yield _remove_entry(records, name, group_uuid, gone)
+
+    def _unpopulated_group(self, finding: Finding) -> Iterator[Step]:
+        records, name, group_uuid = self._entry_of(finding)
+        state = self._store.read_state(GROUPS.record_object(group_uuid))
+        if not records.entry_matches(name, group_uuid):
+            return
+        if state is not None:
+            record = parse_group(state.entries)
+            if record.populated or record.volume_map or not self._is_old(state, record):
+                return
+            yield remove_group_step(group_uuid, state, record)
+        yield _remove_entry(records, name, group_uuid, _is_gone(records, group_uuid))
+
+    def _without_entry(self, finding: Finding) -> Iterator[Step]:
+        return self._unentered_and_old(require_uuid(finding.group_uuid), finding.kind)
+
+    def _mismatch(self, finding: Finding) -> Iterator[Step]:
+        records, name, group_uuid = self._entry_of(finding)
+
+        def still() -> bool:
+            record = records.read_record(group_uuid)
+            if record is None:
+                return True
+            owner = record.request_name
+            return owner not in {None, name} and records.is_consistent(owner or "")
+
+        if records.entry_matches(name, group_uuid) and still():
+            yield _remove_entry(records, name, group_uuid, still)
+            yield from self._unentered_and_old(group_uuid, FindingKind.ORPHAN_GROUP)
+
+    def _stale_lease(self, finding: Finding) -> Iterator[Step]:
+        records = Records(self._store, GROUPS, finding.instance_id, validate=False)
+        for lease in records.leases():
+            if lease.key != finding.key or not self._is_past(lease.since.nanoseconds):
+                continue
+            if lease.revoked:
+                yield from self._stranded(lease)
+                yield _forget_lease(records, lease)
+            else:
+                yield Step(
+                    f"revoke the lease {lease.lease_id} of {lease.since}",
+                    records.revocation(lease, self._clock()),
+                    undoable=False,
+                )
+                yield from self._stranded(lease)
+
+    def _stranded(self, lease: Lease) -> Iterator[Step]:
+        for group_uuid in lease.uuids:
+            state = self._store.read_state(GROUPS.record_object(group_uuid))
+            if state is not None:
+                step = self._remove_unentered(group_uuid, state, FindingKind.ORPHAN_GROUP)
+                yield from [step] if step else []
+
+    def _unentered_and_old(self, group_uuid: str, kind: FindingKind) -> Iterator[Step]:
+        state = self._store.read_state(GROUPS.record_object(group_uuid))
+        if state is None:
+            return
+        step = self._remove_unentered(group_uuid, state, kind)
+        if step is not None and self._is_old(state, parse_group(state.entries)):
+            yield step
+
+    def _remove_unentered(
+        self, group_uuid: str, state: ObjectState, kind: FindingKind
+    ) -> Step | None:
+        record = parse_group(state.entries)
+        step = remove_group_step(
+            group_uuid, state, record, lambda: self.unentered(group_uuid, record)
+        )
+        return step if kind_without_entry(record) is kind and step.recheck() else None
+
+    # What the planners ask
+
+    def _entry_of(self, finding: Finding) -> tuple[GroupRecords, str, str]:
+        if finding.request_name is None:
+            raise InvalidInput(f"a {finding.kind} finding must name its request name")
+        records = Records(self._store, GROUPS, finding.instance_id, validate=False)
+        return records, finding.request_name, require_uuid(finding.group_uuid)
+
+    def unentered(self, group_uuid: str, record: GroupRecord) -> bool:
+        """Whether no instance's entry of the group's name points at the group."""
+        name = record.request_name
+        return name is None or not any(
+            Records(self._store, GROUPS, instance_id, validate=False).entry_matches(
+                name, group_uuid
+            )
+            for instance_id in self._instances
+        )
+
+    @cached_property
+    def _instances(self) -> list[str]:
+        return instances_of(self._store)
+
+    def _is_old(self, state: ObjectState, record: GroupRecord) -> bool:
+        created = record.creation_time
+        return self._is_past(max(state.modified_ns, created.nanoseconds if created else 0))
+
+    def _is_past(self, moment_ns: int) -> bool:
+        return self._clock().nanoseconds - moment_ns >= self._grace_ns
+
+
+def _forget_lease(records: GroupRecords, lease: Lease) -> Step:
+    unchanged = KeyEquals(lease.key, lease.value)
+    return Step(
+        f"remove the revoked lease {lease.lease_id}",
+        Write(records.directory, guards=(unchanged,), deletions=(lease.key,)),
+        undoable=False,
+    )
+
+
+def instances_of(store: Store) -> list[str]:
+    """Every instance that has a directory in the place.  Lists its objects."""
+    names = store.object_names(GROUPS.directory_prefix)
+    return [i for name in names if (i := GROUPS.instance_of(name)) is not None]
+
+
+def _is_gone(records: GroupRecords, group_uuid: str) -> Recheck:
+    """That the group object is not there, or not any more."""
+    return lambda: records.read_record(group_uuid) is None
+
+
+def _remove_entry(
+    records: GroupRecords, request_name: str, group_uuid: str, recheck: Recheck
+) -> Step:
+    key = GROUPS.entry_key(request_name)
+    return Step(
+        f"remove the entry {shortened(request_name)} -> {group_uuid}",
+        Write(
+            records.directory,
+            guards=(KeyEquals(key, encode(group_uuid)),),
+            deletions=(key,),
+        ),
+        recheck,
+    )
+
+
+def remove_group_step(
+    group_uuid: str, state: ObjectState, record: GroupRecord, recheck: Recheck = lambda: True
+) -> Step:
+    """The step that removes a group object as `state` shows it."""
+    owner = "" if record.request_name is None else f" of {shortened(record.request_name)}"
+    members = f" with {record.content_in_words}" if record.volume_map else ""
+    return Step(
+        f"remove the group object {group_uuid}{owner}{members}",
+        Write(
+            GROUPS.record_object(group_uuid),
+            guards=(Unchanged(state.version),),
+            remove_object=True,
+        ),
+        recheck,
+    )

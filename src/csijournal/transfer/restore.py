@@ -1,0 +1,273 @@
+"""Putting a journal from a file into a place: back to where it was, or into another.
+
+Restore puts records before entries, as reserve does, and holds every write to
+what it saw: something different is overwritten only when told to, and after a
+backup.  A file decides nothing: what it says of anything that is not a
+journal's is refused before anything is written, and leases that an older
+csijournal wrote into its files are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from csijournal.archive import Archive, Record
+from csijournal.errors import InvalidArchive, UnreadableContent
+from csijournal.repair.apply import Engine, Tally, Watcher
+from csijournal.repair.backup import BackupFile
+from csijournal.repair.plan import Outcome, Plan, Step, still_holds
+from csijournal.store.contract import Guard, ObjectAbsent, Store, Unchanged, Write
+from csijournal.transfer.words import request_name_of, sentence
+from csijournal.wire.ownership import KeyRole, ObjectRole, owner_of, role_of
+from csijournal.wire.text import decode, shortened
+
+SENTENCES_MAX = 20
+"""How many things a survey says in words; it counts the rest."""
+
+_SINCE_THEN = "something else lies there by now; --overwrite replaces it"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One record of an archive that the place does not agree with.
+
+    `overwrites` says that something different lies there; `plan` makes it as
+    the archive says.  `problem` says why that cannot be, if so.
+    """
+
+    record: Record
+    overwrites: bool
+    plan: Plan
+    problem: str = ""
+
+
+@dataclass
+class Survey:
+    """How a place differs from an archive; the sentences are the first few.
+
+    `selected` counts the records that were asked for, different or not.
+    """
+
+    selected: int = 0
+    create: int = 0
+    overwrite: int = 0
+    unreadable: int = 0
+    sentences: list[str] = field(default_factory=list)
+    in_the_way: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """How many differences there are."""
+        return self.create + self.overwrite + self.unreadable
+
+    def add(self, difference: Difference) -> None:
+        """Count a difference."""
+        sentences = [step.told for step in difference.plan.steps]
+        if difference.problem:
+            self.unreadable += 1
+            sentences = [f"leave {difference.record.object_name} alone: {difference.problem}"]
+        elif difference.overwrites:
+            self.overwrite += 1
+            _add_first(self.in_the_way, sentences)
+        else:
+            self.create += 1
+        _add_first(self.sentences, sentences)
+
+
+def _add_first(noted: list[str], sentences: list[str]) -> None:
+    noted.extend(sentences[: SENTENCES_MAX - len(noted)])
+
+
+class Restorer:
+    """Compares one archive with one place, and makes the place as the archive says.
+
+    `only` is a request name, a UUID or an object's name; what is not about it
+    is passed over.  Memory does not grow with the archive.
+    """
+
+    def __init__(self, store: Store, archive: Archive, *, only: str = "") -> None:
+        self._store = store
+        self._archive = archive
+        self._only = only
+
+    def survey(self) -> Survey:
+        """What restore would do.  Raises StoreError."""
+        survey = Survey()
+        for difference in self._compared(survey):
+            survey.add(difference)
+        return survey
+
+    def differences(self) -> Iterator[Difference]:
+        """What restore would do, in the order in which to do it.  Raises StoreError."""
+        return self._compared(Survey())
+
+    def restore(
+        self, backup_path: Path | None, watcher: Watcher | None = None, tally: Tally | None = None
+    ) -> Tally:
+        """Make the place as the archive says; what was done.
+
+        Nothing that is different is overwritten without a `backup_path`.  Raises
+        as Repairer.repair does.
+        """
+        watcher = Watcher() if watcher is None else watcher
+        tally = Tally() if tally is None else tally
+        backup_file = BackupFile(backup_path, self._store.place) if backup_path else None
+        engine = Engine(self._store, watcher, backup_file, tally)
+        return engine.run(self._plans(watcher, tally, overwrite=backup_file is not None))
+
+    def _plans(self, watcher: Watcher, tally: Tally, *, overwrite: bool) -> Iterator[Plan]:
+        for difference in self.differences():
+            problem = difference.problem
+            if difference.overwrites and not overwrite:
+                problem = _SINCE_THEN
+            if problem:
+                tally.count(done=False)
+                watcher.carried_out(Outcome(difference.plan, 0, problem), done=False)
+            else:
+                yield difference.plan
+
+    def _compared(self, survey: Survey) -> Iterator[Difference]:
+        for directories in (False, True):
+            for whole_record in self._archive.records():
+                record = self._part(whole_record)
+                if record is None or _is_directory(record) is not directories:
+                    continue
+                survey.selected += 1
+                difference = _compare_or_tell(self._store, record)
+                if difference is not None:
+                    yield difference
+
+    def _part(self, record: Record) -> Record | None:
+        """What of a record is to be restored; None for nothing."""
+        if record.keys is not None:
+            kept = {
+                k: v
+                for k, v in record.keys.items()
+                if role_of(record.object_name, k) is not KeyRole.LEASE
+            }
+            if record.keys and not kept and not record.whole:
+                return None
+            record = replace(record, keys=kept)
+        return record if not self._only else _about(record, self._only)
+
+
+@dataclass
+class LeftOut:
+    """What of an archive is not restored, filled by `require_owned`."""
+
+    leases: int = 0
+
+
+def check_archive(archive: Archive) -> tuple[str, LeftOut]:
+    """Read all of an archive; what it is for, and what of it is not restored.
+
+    Raises InvalidArchive where it is not complete, or says something of what is
+    not a journal's.
+    """
+    left_out = LeftOut()
+    return archive.check(lambda record: _require_owned(record, left_out)), left_out
+
+
+def _require_owned(record: Record, left_out: LeftOut) -> None:
+    if owner_of(record.object_name) is None:
+        raise _not_ours(f"{shortened(record.object_name)} is not a journal's object")
+    for key in record.keys or {}:
+        role = role_of(record.object_name, key)
+        left_out.leases += role is KeyRole.LEASE
+        if role is KeyRole.FOREIGN:
+            name = record.object_name
+            raise _not_ours(f"{shortened(key)} is not a key that a journal writes to {name}")
+
+
+def _not_ours(message: str) -> InvalidArchive:
+    return InvalidArchive(
+        message, hint="Nothing was written: restore writes and removes what journals own, only"
+    )
+
+
+def _is_directory(record: Record) -> bool:
+    owned = owner_of(record.object_name)
+    return owned is not None and owned.role is ObjectRole.DIRECTORY
+
+
+def _about(record: Record, name: str) -> Record | None:
+    """What of a record is about `name`: all of it, some entries, or nothing."""
+    owned = owner_of(record.object_name)
+    if name in {record.object_name, *record.names}:
+        return record
+    if owned is None or owned.role is ObjectRole.RECORD:
+        ours = owned is not None and name in {owned.name, request_name_of(record)}
+        return record if ours else None
+    keys = {
+        key: value
+        for key, value in (record.keys or {}).items()
+        if owned.entry_of(key) == name or (value is not None and decode(value) == name)
+    }
+    return replace(record, keys=keys) if keys else None
+
+
+# What is different
+
+
+def _compare_or_tell(store: Store, record: Record) -> Difference | None:
+    try:
+        return _compare_whole(store, record) if record.whole else _compare(store, record)
+    except UnreadableContent as error:
+        return Difference(record, False, Plan(record.object_name, ()), error.message)  # noqa: FBT003
+
+
+def _compare_whole(store: Store, record: Record) -> Difference | None:
+    state = store.read_state(record.object_name)
+    found = state.entries if state else None
+    wanted = (
+        None if record.keys is None else {k: v for k, v in record.keys.items() if v is not None}
+    )
+    if found == wanted:
+        return None
+    guards: tuple[Guard, ...] = (Unchanged(state.version),) if state else (ObjectAbsent(),)
+    if wanted is None:
+        write = Write(record.object_name, guards=guards, remove_object=True)
+    else:
+        too_many = [key for key in found or {} if key not in wanted]
+        write = Write(record.object_name, guards=guards, puts=wanted, deletions=too_many)
+    return _difference(record, write, found, overwrites=state is not None)
+
+
+def _compare(store: Store, record: Record) -> Difference | None:
+    keys = record.keys or {}
+    found, guards = _look(store, record.object_name, keys)
+    if found is None and not keys:
+        write = Write(record.object_name, guards=(ObjectAbsent(),))
+        return _difference(record, write, None, overwrites=False)
+    present = found or {}
+    changed = {key: value for key, value in keys.items() if present.get(key) != value}
+    if not changed:
+        return None
+    write = Write(
+        record.object_name,
+        guards=guards or tuple(filter(None, (still_holds(k, present.get(k)) for k in changed))),
+        puts={key: value for key, value in changed.items() if value is not None},
+        deletions=[key for key, value in changed.items() if value is None],
+    )
+    overwrites = any(key in present for key in changed)
+    return _difference(record, write, found, overwrites=overwrites)
+
+
+def _look(
+    store: Store, object_name: str, keys: Collection[str]
+) -> tuple[Mapping[str, bytes] | None, tuple[Guard, ...]]:
+    """Those of `keys` that are there, and the guard needed where no guard of a key can tell."""
+    found = store.read_keys(object_name, keys)
+    if all(still_holds(key, value) for key, value in (found or {}).items()):
+        return found, ()
+    state = store.read_state(object_name)
+    return (state.entries, (Unchanged(state.version),)) if state else (None, ())
+
+
+def _difference(
+    record: Record, write: Write, found: Mapping[str, bytes] | None, *, overwrites: bool
+) -> Difference:
+    step = Step(sentence(record, write, found), write)
+    return Difference(record, overwrites, Plan(record.object_name, (step,), record.names))
