@@ -57,13 +57,25 @@ backup_option = click.option(
 
 
 @contextmanager
-def unchanged_if_interrupted() -> Iterator[None]:
-    """Say that nothing was changed where a signal ends the block."""
+def changing_nothing(settings: Settings, *, apply: bool = False) -> Iterator[None]:
+    """A block that only looks: says that nothing was changed where it ends early.
+
+    With `apply` also where the reader of the output goes away.
+    """
     try:
         yield
     except KeyboardInterrupt as interrupt:
         report_text("interrupted; nothing was changed")
         raise click.exceptions.Exit(exit_code_of(interrupt)) from None
+    except OutputLost as error:
+        if error.how_far:
+            raise
+        raise OutputLost(error.cause, how_far="nothing was changed", hint="") from error
+    except BrokenPipeError:
+        if apply:
+            told = ReaderGone("the reader of the output went away; nothing was changed")
+            report(settings, told, exit_codes.READER_GONE, hint="")
+        raise
 
 
 # Backups
@@ -163,7 +175,7 @@ def _telling_where_output_is_lost(settings: Settings, work: Work) -> Iterator[No
     except BrokenPipeError:
         told = ReaderGone(f"the reader of the output went away; {_how_far(work)}")
         report(settings, told, exit_codes.READER_GONE, hint=_to_undo(work))
-        raise
+        raise click.exceptions.Exit(exit_codes.READER_GONE) from None
 
 
 def _backup_lost(settings: Settings, work: Work, error: BackupFailed) -> Exception:
@@ -193,13 +205,13 @@ def _to_undo(work: Work) -> str:
 def _say_how_far(settings: Settings, work: Work, *, explicit: bool) -> None:
     tally, backup = work.tally, work.backup
     again = " with another --backup" if explicit and backup else ""
-    text = f"{tally}; run the same command again{again} for the rest"
+    text = f": {tally}; run the same command again{again} for the rest"
     if not (tally.done or backup):
-        text = "nothing was changed"
+        text = "; nothing was changed"
     if tally.stopped:
-        report_text(f"interrupted; {text}" if not backup else f"interrupted: {text}")
+        report_text(f"interrupted{text}")
     else:
-        note(settings, text)
+        note(settings, text.lstrip(":; "))
     if backup is not None:
         note(settings, f"to undo: {backup.undo}")
     if settings.json:

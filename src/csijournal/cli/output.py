@@ -46,6 +46,7 @@ class OutputLost(Exception):
         told = f"; {how_far}" if how_far else ""
         super().__init__(f"the output cannot be written: {error.strerror}{told}")
         self.cause = error
+        self.how_far = how_far
         self.hint = hint
 
 

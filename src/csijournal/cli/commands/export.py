@@ -10,7 +10,7 @@ from typing import IO
 import click
 
 from csijournal.archive import ArchiveWriter, Record
-from csijournal.cli.apply import unchanged_if_interrupted
+from csijournal.cli.apply import changing_nothing
 from csijournal.cli.connect import open_place
 from csijournal.cli.files import STANDARD, replacing, standard_output
 from csijournal.cli.options import JournalCommand, Settings
@@ -41,7 +41,7 @@ def command(settings: Settings, file: str, everything: bool) -> None:
     FILE is replaced when the export is complete, and not before.  Leases are
     left out, and what is not the journal's; keys that cannot be read are named.
     """
-    with unchanged_if_interrupted(), open_place(settings) as store:
+    with changing_nothing(settings), open_place(settings) as store:
         exporter = Exporter(store)
         records = _records(settings, exporter, store, everything=everything)
         with standard_output() if file == STANDARD else replacing(Path(file)) as stream:

@@ -20,10 +20,10 @@ from csijournal.cli.apply import (
     apply_option,
     backup_option,
     backup_path,
+    changing_nothing,
     outcome_lines,
     plan_lines,
     tally_as_json,
-    unchanged_if_interrupted,
     working,
 )
 from csijournal.cli.connect import open_place
@@ -144,7 +144,7 @@ def command(
     with open_place(settings) as store, tempfile.TemporaryFile("w+") as to_repair:
         repairer = Repairer(store, grace_seconds=grace_seconds)
         found = _Sorted(to_repair)
-        with unchanged_if_interrupted():
+        with changing_nothing(settings, apply=apply):
             findings = _findings(settings, store, asked, repairer)
             _sort(settings, found, findings, repairer if not apply else None)
         if not apply or not found.planned:

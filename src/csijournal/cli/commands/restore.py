@@ -15,9 +15,9 @@ from csijournal.cli.apply import (
     apply_option,
     backup_option,
     backup_path,
+    changing_nothing,
     outcome_lines,
     tally_as_json,
-    unchanged_if_interrupted,
     working,
 )
 from csijournal.cli.connect import open_place
@@ -94,7 +94,7 @@ def command(
     back.  Exit code 1: others changed something since, and it was skipped.
     """
     asked = _Asked(file, only, overwrite, apply, backup_file)
-    with unchanged_if_interrupted(), readable(file) as opened:
+    with changing_nothing(settings, apply=apply), readable(file) as opened:
         archive = Archive(opened, _shown(file))
         kind, left_out = check_archive(archive)
         with open_place(settings, create=apply) as store:
