@@ -28,6 +28,9 @@ from csijournal.errors import (
     StoreTimeout,
     TooLarge,
 )
+from csijournal.repair.apply import Engine, Tally, Watcher
+from csijournal.repair.backup import BackupFile
+from csijournal.repair.plan import Plan, Step
 from csijournal.store import KeyAbsent, KeyEquals, KeyPresent, ObjectAbsent, ObjectExists, Write
 from csijournal.store.contract import Unchanged
 from csijournal.store.rados.binding import import_rados
@@ -661,3 +664,31 @@ def test_without_the_binding_the_message_says_how_to_get_it(
         pytest.raises(PlaceUnusable, match=r"python3-rados .*--system-site-packages"),
     ):
         store.read_object("o")
+
+
+# What an object holds besides entries
+
+
+@pytest.mark.parametrize("extra", ["data", "attribute"])
+def test_an_object_that_holds_more_than_entries_is_never_removed(
+    ceph: ThrowawayCluster, store: RADOSStore, namespace: str, tmp_path: Path, extra: str
+) -> None:
+    """A backup keeps the entries alone."""
+    name = "csi.volume.group.0f8fad5b-d9cb-469f-a165-70867728950e"
+    store.write(Write(name, puts={"vol-1": b"x"}))
+    state = store.read_state(name)
+    assert state is not None
+    assert not state.has_more
+    words = ["append", name, __file__] if extra == "data" else ["setxattr", name, "user", "x"]
+    environment = {"PATH": "/usr/bin:/bin", **ceph.environment()}
+    rados = ["rados", "-p", POOL, "-N", namespace, *words]
+    subprocess.run(rados, env=environment, check=True)
+    state = store.read_state(name)
+    assert state is not None
+    assert state.has_more
+    write = Write(name, guards=(Unchanged(state.version),), remove_object=True)
+    engine = Engine(store, Watcher(), BackupFile(tmp_path / "b", store.place), Tally())
+    tally = engine.run([Plan("remove it", (Step("remove it", write),))])
+    assert (tally.done, tally.skipped) == (0, 1)
+    assert store.read_object(name) == {"vol-1": b"x"}
+    assert not (tmp_path / "b").exists()

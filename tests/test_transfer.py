@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,13 +13,17 @@ from hypothesis import given, settings
 from csijournal import Store, VolumeGroupJournal
 from csijournal.archive import Archive, ArchiveWriter, Record
 from csijournal.check.findings import FindingKind
+from csijournal.errors import InvalidArchive
+from csijournal.journal.steps import LeaseCondition, Records
 from csijournal.repair.apply import carry_out
 from csijournal.store import Write
 from csijournal.store.memory import MemoryStore
 from csijournal.transfer.export import Exporter
 from csijournal.transfer.restore import Difference, Restorer, check_archive
+from csijournal.wire.leases import Lease
 from csijournal.wire.ownership import KeyRole, owner_of
 from csijournal.wire.schema import GROUPS
+from csijournal.wire.timestamps import Timestamp
 from csijournal.wire.uuids import is_uuid
 from support.damage import FOREIGN, INSTANCES, MEMBERS, NOW, Wreck, every_damage, wrecks
 from support.faulty import MeddlingStore
@@ -316,3 +321,135 @@ def test_a_restore_that_was_interrupted_is_finished_by_the_next(tmp_path: Path) 
             carry_out(target, difference.plan)
     restore(target, archive)
     assert contents(target) == journals_of(wreck.before())
+
+
+# What is not a journal's, and leases
+
+
+UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
+LEASE = f"csi.lease.{UUID}"
+
+
+def restorer_of(store: Store, path: Path, only: str = "") -> Restorer:
+    archive = Archive(io.BytesIO(path.read_bytes()), "file.jsonl")
+    check_archive(archive)
+    return Restorer(store, archive, only=only)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record("rbd_header.10ab12cd34ef", None, whole=True),
+        Record("rbd_header.10ab12cd34ef", {"size": b"0"}, whole=True),
+        Record(f"rt-backingsnapshot-{UUID}", {"k": b"v"}),
+        Record("csi.volume.not-a-uuid", {"csi.volname": b"a"}, whole=True),
+        Record(DIRECTORY, {"csi.volname": b"a"}),
+        Record(DIRECTORY, {"csi.volume.a": b"a"}),
+        Record(f"csi.volume.{UUID}", {"size": b"0"}, whole=True),
+    ],
+)
+def test_an_archive_that_names_what_is_not_a_journals_is_refused_with_its_line(
+    tmp_path: Path, record: Record
+) -> None:
+    path = save([Record(DIRECTORY, {entry("a"): b"x"}), record], tmp_path / "file.jsonl")
+    with (
+        path.open("rb") as file,
+        pytest.raises(InvalidArchive, match=r"file\.jsonl, line 3: ") as caught,
+    ):
+        check_archive(Archive(file, "file.jsonl"))
+    assert "Nothing was written" in caught.value.hint
+
+
+def test_records_of_all_three_journals_are_restored(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    wanted = {
+        "csi.volumes.default": {"csi.volume.pvc-1": UUID.encode()},
+        f"csi.volume.{UUID}": {"csi.volname": b"pvc-1", "csi.imagename": b"csi-vol-x"},
+        "csi.snaps.default": {"csi.snap.snap-1": UUID.encode()},
+        f"csi.snap.{UUID}": {"csi.snapname": b"snap-1", "csi.source": b"csi-vol-x"},
+    }
+    records = [Record(name, keys, whole="s.default" not in name) for name, keys in wanted.items()]
+    restore(store, save(records, tmp_path / "all"))
+    assert contents(store) == wanted
+
+
+def test_the_empty_key_of_a_snapshot_record_is_restored(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    keys = {"": b"owner", "csi.snapname": b"snap-1"}
+    restore(store, save([Record(f"csi.snap.{UUID}", keys, whole=True)], tmp_path / "one"))
+    assert store.read_keys(f"csi.snap.{UUID}", ["", "csi.snapname"]) == keys
+
+
+def test_leases_are_never_exported(place: Place) -> None:
+    store = place.open()
+    store.write(Write(DIRECTORY, puts={LEASE: b"{}", entry("a"): UUID.encode()}))
+    for read in (Exporter.everything, lambda exporter: exporter.instance("default")):
+        exporter = Exporter(store)
+        records = list(read(exporter))
+        assert not any(LEASE in (record.keys or {}) for record in records)
+        assert any(entry("a") in (record.keys or {}) for record in records)
+        assert exporter.left_out.leases == 1
+
+
+def test_leases_of_an_older_archive_do_not_come_back(place: Place, tmp_path: Path) -> None:
+    store = place.open()
+    revoked = f"csi.lease.revoked.{UUID}"
+    store.write(Write(DIRECTORY, puts={revoked: b"{}"}))
+    keys = {LEASE: b"{}", revoked: None, entry("a"): b"x"}
+    path = save([Record(DIRECTORY, {LEASE: b"{}"}), Record(DIRECTORY, keys)], tmp_path / "old")
+    with path.open("rb") as file:
+        assert check_archive(Archive(file, "old"))[1].leases == 3
+    restore(store, path)
+    assert contents(store) == {DIRECTORY: {revoked: b"{}", entry("a"): b"x"}}
+
+
+def test_an_owner_that_wakes_up_after_its_lease_ended_and_a_restore_is_refused_its_entry(
+    tmp_path: Path,
+) -> None:
+    """The lease that the export saw must not stand again, as its group is gone for good."""
+    store = MemoryStore()
+    directory = Records(store, GROUPS, "default")
+    lease = Lease((UUID,), Timestamp.parse("2020-01-01T00:00:00Z"))
+    directory.put_lease(lease)
+    path = save(export_all(store), tmp_path / "all")
+    with VolumeGroupJournal(store) as journal:
+        journal.recover(0)
+    restore(store, path)
+    assert not directory.put_entry("a", UUID, LeaseCondition(lease.key))
+
+
+def test_what_no_journal_writes_is_left_out_of_an_export_and_named() -> None:
+    store = MemoryStore()
+    store.write(Write(DIRECTORY, puts={"note": b"x", entry("a"): b"x"}))
+    exporter = Exporter(store)
+    assert [record.keys for record in exporter.everything()] == [{}, {entry("a"): b"x"}]
+    assert exporter.left_out.foreign == 1
+    assert exporter.left_out.named == ["the key 'note' of csi.groups.default"]
+
+
+# Only some of it
+
+
+@pytest.mark.parametrize("name", ["a", UUID, GROUP])
+def test_only_what_is_about_a_name_is_restored(tmp_path: Path, name: str) -> None:
+    other = GROUP.replace("0f8f", "1f8f")
+    records = [
+        Record(DIRECTORY, {entry("a"): UUID.encode(), entry("b"): b"x"}),
+        Record(GROUP, {"csi.volname": b"a"}, whole=True),
+        Record(other, {"csi.volname": b"b"}, whole=True),
+    ]
+    store = MemoryStore()
+    restorer = restorer_of(store, save(records, tmp_path / "all"), only=name)
+    tally = restorer.restore(None)
+    assert tally.done == (1 if name == GROUP else 2)
+    expected = {GROUP: {"csi.volname": b"a"}, DIRECTORY: {entry("a"): UUID.encode()}}
+    assert contents(store) == ({GROUP: expected[GROUP]} if name == GROUP else expected)
+
+
+def test_nothing_different_is_overwritten_without_a_backup(tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.write(Write(GROUP, puts={"csi.volname": b"theirs"}))
+    path = save([Record(GROUP, {"csi.volname": b"a"}, whole=True)], tmp_path / "all")
+    tally = restorer_of(store, path).restore(None)
+    assert (tally.done, tally.skipped) == (0, 1)
+    assert contents(store) == {GROUP: {"csi.volname": b"theirs"}}

@@ -6,31 +6,43 @@ Public names are those listed here; README.md shows them at work.
 from __future__ import annotations
 
 from csijournal import errors
+from csijournal.archive import Archive, ArchiveWriter
 from csijournal.check.findings import Finding, FindingKind, Severity
 from csijournal.check.scan import Verifier
 from csijournal.errors import CSIJournalError
 from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.journal.model import EnsureResult, Entry, Reservation
 from csijournal.journal.recover import Recovery
+from csijournal.repair.apply import Repairer, Tally, Watcher
 from csijournal.store import Guarantee, Store, open_store
+from csijournal.transfer.export import Exporter
+from csijournal.transfer.restore import Restorer, check_archive
 from csijournal.wire.handles import Handle
 from csijournal.wire.timestamps import Timestamp
 
 __all__ = [
+    "Archive",
+    "ArchiveWriter",
     "CSIJournalError",
     "EnsureResult",
     "Entry",
+    "Exporter",
     "Finding",
     "FindingKind",
     "Guarantee",
     "Handle",
     "Recovery",
+    "Repairer",
     "Reservation",
+    "Restorer",
     "Severity",
     "Store",
+    "Tally",
     "Timestamp",
     "Verifier",
     "VolumeGroupJournal",
+    "Watcher",
+    "check_archive",
     "errors",
     "open_store",
 ]

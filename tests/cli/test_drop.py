@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
-from cli.conftest import CLI, DIRECTORY
+from cli.conftest import CLI, DIRECTORY, UUID
 from cli.damage import damage, entries, group, uuid
 from csijournal.wire.schema import GROUPS
 
@@ -79,3 +81,17 @@ def test_what_cannot_be_dropped_is_refused(
     damaged: CLI, arguments: list[str], code: int, said: str
 ) -> None:
     assert said in damaged.refused("drop", *arguments, code=code)
+
+
+def test_a_group_that_another_names_entry_points_at_is_not_dropped(cli: CLI) -> None:
+    cli.put_group(UUID, "snap-1")
+    cli.put_entry("it's another", UUID)
+
+    said = cli.refused("drop", "--group", UUID, "--apply", code=4)
+
+    assert "the entry 'it's another' points at this group" in said
+    hint = next(line for line in said.splitlines() if line.startswith("hint: "))
+    command = hint.partition("csijournal ")[2]
+    cli(*shlex.split(command), "--apply")
+    cli("drop", "--group", UUID, "--apply")
+    assert cli.dump() == {DIRECTORY: {}}

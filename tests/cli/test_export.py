@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -134,3 +135,40 @@ run(sys.argv[1:])
     )
 
     assert file.read_text() == "older"
+
+
+def test_a_link_of_another_user_in_a_shared_folder_is_not_followed(damaged: CLI) -> None:
+    """As the kernel would do it (proc(5), protected_symlinks)."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a link for another user")
+    shared = damaged.folder / "shared"
+    shared.mkdir()
+    os.chown(shared, 1234, 1234)
+    shared.chmod(0o1777)
+    (shared / "e.jsonl").symlink_to("theirs")
+    os.chown(shared / "e.jsonl", 4321, 4321, follow_symlinks=False)
+
+    said = damaged.refused("export", "shared/e.jsonl")
+
+    assert "shared/e.jsonl is a link of another user in a folder that all may write to" in said
+    assert not (shared / "theirs").exists()
+
+
+def test_a_link_to_a_file_of_another_user_is_not_followed(damaged: CLI) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a file for another user")
+    theirs = damaged.folder / "theirs"
+    theirs.write_text("precious")
+    os.chown(theirs, 1234, 1234)
+    (damaged.folder / "link").symlink_to("theirs")
+
+    assert "link is a link to a file of another user" in damaged.refused("export", "link")
+    assert "of another user" in damaged.refused("verify", "--report", "link")
+    assert theirs.read_text() == "precious"
+
+
+def test_links_that_lead_in_a_circle_are_refused(damaged: CLI) -> None:
+    (damaged.folder / "a").symlink_to("b")
+    (damaged.folder / "b").symlink_to("a")
+
+    assert "cannot be written: Too many levels of symbolic links" in damaged.refused("export", "a")

@@ -12,6 +12,7 @@ import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import STALE_LEASE, damage, dangling, entries, uuid
+from cli.memory import peak_kib
 from csijournal.wire.leases import REVOKED_LEASE_PREFIX
 from csijournal.wire.schema import GROUPS
 from support.verified import without_leases
@@ -385,3 +386,76 @@ def test_the_reader_of_the_output_may_go_away(cli: CLI) -> None:
     assert process.returncode == 141
     told(cli, "--apply", code=0)
     cli("verify")
+
+
+def test_what_cannot_be_undone_is_said_before_it_is_done(damaged: CLI) -> None:
+    words = ["repair", "--kind", "stale-lease"]
+    dry = damaged(*words, code=1).out
+    done = damaged(*words, "--apply", "--backup", BACKUP).out
+
+    revoking = f"revoke the lease {uuid(90)} of 2020-09-13T12:26:40Z (this cannot be undone)\n"
+    assert f"    {revoking}" in dry
+    assert f"    done     {revoking}" in done
+    removed = f"remove the group object {uuid(90)} of 'stranded'\n"
+    assert f"    {removed}" in dry
+
+
+def test_the_command_that_does_it_names_the_backup_too(damaged: CLI) -> None:
+    said = damaged("repair", "--grace", "1h", "--backup", "a b", code=1).out
+
+    assert "to do it  csijournal repair --grace 1h --backup 'a b' --apply\n" in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"request_name": "\ud800"},
+        {"request_name": "snap\0"},
+        {"instance": "\ud800"},
+        {"key": "a\x00b"},
+        {"object": "\ud800"},
+        {"request_name": None},
+        {"group_uuid": "x"},
+    ],
+)
+def test_a_finding_that_no_store_can_hold_is_refused_with_its_line(
+    damaged: CLI, change: dict[str, Any]
+) -> None:
+    lines = damaged("verify", "-o", "json", code=1).lines[:-1]
+    dangling_entry = next(json.loads(line) for line in lines if "dangling-entry" in line)
+    text = f"{lines[0]}\n{json.dumps(dangling_entry | change)}\n"
+    before = damaged.dump()
+
+    result = damaged("repair", "--findings", "-", "--apply", stdin=text, code=2)
+
+    assert "standard input, line 2: " in result.err
+    assert damaged.dump() == before
+
+
+def test_findings_of_other_journals_are_passed_over_and_those_without_one_are_groups(
+    damaged: CLI,
+) -> None:
+    lines = [json.loads(line) for line in damaged("verify", "-ojson", code=1).lines[:-1]]
+    automatic = [line for line in lines if line["automatic"]]
+    for line in automatic:
+        line.pop("journal", None)
+    automatic[0]["journal"] = "volumes"
+    text = "".join(json.dumps(line) + "\n" for line in automatic)
+
+    assert told(damaged, "--findings", "-", code=1, stdin=text)[1]["planned"] == len(automatic) - 1
+
+
+def test_memory_does_not_grow_with_the_findings(cli: CLI) -> None:
+    # Both are more than a batch and a page; SQLite's own cache is 2,000 KiB at most.
+    few, many = (_repairing_kib(cli, count) for count in (2000, 6000))
+
+    assert many - few < 2000
+
+
+def _repairing_kib(cli: CLI, count: int) -> int:
+    own = CLI(cli.folder / str(count))
+    own.folder.mkdir()
+    damage(own, dangling(count))
+    peak = peak_kib(own, "repair", "--apply", "--backup", BACKUP)
+    assert len(own.dump()[DIRECTORY]) == 1
+    return peak

@@ -11,6 +11,7 @@ from csijournal.wire.ownership import ObjectRole, Owned, owner_of
 from csijournal.wire.records import ATTRIBUTE_KEYS
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import decode, shortened
+from csijournal.wire.uuids import is_uuid
 
 _NAMED_MAX = 3
 """How many entries a sentence names before it only counts."""
@@ -67,14 +68,16 @@ def _of_entries(write: Write, owned: Owned, found: Mapping[str, bytes]) -> list[
     put: list[str] = []
     changed: list[str] = []
     for key, value in write.puts.items():
-        arrow = f"{_name(owned, key)} -> {shortened(decode(value))}"
+        arrow = f"{_name(owned, key)} -> {_value(value)}"
         (changed if key in found else put).append(arrow)
-    gone = [
-        f"{_name(owned, key)} -> {shortened(decode(found.get(key, b'')))}"
-        for key in write.deletions
-    ]
+    gone = [f"{_name(owned, key)} -> {_value(found.get(key, b''))}" for key in write.deletions]
     parts = (("put back", put), ("change", changed), ("remove", gone))
     return [f"{verb} {_listed(arrows)}" for verb, arrows in parts if arrows]
+
+
+def _value(value: bytes) -> str:
+    text = decode(value)
+    return text if is_uuid(text) else shortened(text)
 
 
 def _name(owned: Owned, key: str) -> str:
