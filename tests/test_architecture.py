@@ -34,20 +34,28 @@ HIDDEN_IMPORTS: dict[str, str] = {
 """Modules that may import inside of functions, each with its reason."""
 
 PUBLIC = {
+    "Archive",
+    "ArchiveWriter",
     "CSIJournalError",
     "EnsureResult",
     "Entry",
+    "Exporter",
     "Finding",
     "FindingKind",
     "Guarantee",
     "Handle",
     "Recovery",
+    "Repairer",
     "Reservation",
+    "Restorer",
     "Severity",
     "Store",
+    "Tally",
     "Timestamp",
     "Verifier",
     "VolumeGroupJournal",
+    "Watcher",
+    "check_archive",
     "errors",
     "open_store",
 }

@@ -1,1 +1,1 @@
-"""Mending what the check finds, by guarded steps."""
+"""Repairing what the check finds: plans of guarded steps, a backup, and the engine that acts."""
