@@ -82,7 +82,9 @@ def test_findings_that_were_kept_as_json_do_as_well(wreck: Wreck) -> None:
     lines = [json.dumps(finding.to_json()) for finding in look(store, clock=lambda: NOW)[0]]
     repairer = Repairer(store, clock=lambda: NOW)
     for line in lines:
-        plan = repairer.plan(Finding.from_json(line))
+        finding = Finding.from_json(line)
+        repairer.check(finding)
+        plan = repairer.plan(finding)
         if plan is not None:
             carry_out(store, plan)
     assert contents(store) == wreck.after()

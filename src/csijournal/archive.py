@@ -80,7 +80,8 @@ class Record:
         if self.step is not None:
             fields["step"] = self.step
         if self.names:
-            fields["names"] = list(self.names)
+            # Names of groups may be bytes that are not UTF-8; nobody could type those.
+            fields["names"] = [name.encode(errors="replace").decode() for name in self.names]
         return json.dumps(fields, ensure_ascii=False)
 
     @classmethod

@@ -43,7 +43,10 @@ def test_apply_attaches_and_the_backup_undoes_it(detached: CLI) -> None:
     result = detached("attach", uuid(1), "--apply", "--backup", "b.jsonl")
 
     assert f"    done     put the entry 'snap-1' -> {uuid(1)}\n" in result.out
-    assert "to undo  csijournal restore b.jsonl --overwrite --apply" in result.out
+    assert (
+        f"to undo  csijournal restore {detached.folder / 'b.jsonl'} --overwrite --apply"
+        in result.out
+    )
     assert detached("show", "snap-1", "-o", "json").json["volume_map"] == {"vol": "snap"}
     detached("restore", "b.jsonl", "--overwrite", "--apply")
     assert detached.dump() == before
@@ -100,7 +103,7 @@ def test_what_cannot_be_attached_is_refused(
 def test_what_changed_meanwhile_is_exit_code_1(detached: CLI) -> None:
     script = f"""
 import sys
-from csijournal.repair import plan as repair
+from csijournal.repair import apply as repair
 from csijournal.cli.run import run
 from csijournal.store import Write
 carry_out = repair.carry_out

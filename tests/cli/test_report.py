@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from html.parser import HTMLParser
 
 import pytest
@@ -174,3 +175,12 @@ def test_groups_are_counted_by_size(cli: CLI) -> None:
     _, text = page_of(cli, code=0)
 
     assert "3 to 5: 1;" in text
+
+
+def test_a_report_is_for_its_owner_alone(cli: CLI) -> None:
+    """Journals are nobody else's business."""
+    cli("reserve", "snap-1")
+
+    cli("verify", "--report", "page.html")
+
+    assert stat.S_IMODE((cli.folder / "page.html").stat().st_mode) == 0o600

@@ -21,7 +21,7 @@ COMMANDS = {
     "show": "Tell all about a group, a name or a handle; change nothing.",
     "list": "List the reservations by request name.",
     "verify": "Look for everything that can be wrong; change nothing.",
-    "repair": "Mend what verify finds: say how, and with --apply do it.",
+    "repair": "Repair what verify finds: say how, and with --apply do it.",
     "attach": "Make a group and a request name each other's again.",
     "drop": "Remove one entry, or one group that no entry points at.",
     "recover": "Roll back what dead clients left: say how, and with --apply do it.",

@@ -11,6 +11,7 @@ an error or a signal, the backup holds what was done, and undoes it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -84,27 +85,34 @@ def is_done(store: Store, plan: Plan) -> bool:
     return all(_is_so(store, step.write) for step in plan.steps)
 
 
-def objection(store: Store, plan: Plan) -> str:
-    """Why the plan must not be carried out, whatever made it; empty for no reason.
+def look_into(store: Store, plan: Plan) -> tuple[str, list[Record | None]]:
+    """Why the plan must not be carried out, whatever made it, and what each step changes.
 
     Nothing but a journal's own is written or removed, and nothing is removed
-    that a backup could not bring back.
+    that a backup could not bring back.  The reason is empty where there is none.
     """
-    return next(filter(None, (_objection(store, step.write) for step in plan.steps)), "")
+    records = []
+    for step in plan.steps:
+        objection, record = _look_into(store, step.write)
+        if objection:
+            return objection, []
+        records.append(record)
+    return "", records
 
 
-def _objection(store: Store, write: Write) -> str:
+def _look_into(store: Store, write: Write) -> tuple[str, Record | None]:
     owned = owner_of(write.object_name)
     if owned is None or any(_is_foreign(owned, key) for key in (*write.puts, *write.deletions)):
-        return _NOT_OURS
-    if write.remove_object:
-        try:
-            state = store.read_state(write.object_name)
-        except UnreadableContent as error:
-            return error.message
-        if state is not None and state.has_more:
-            return _HAS_MORE
-    return ""
+        return _NOT_OURS, None
+    if not write.remove_object:
+        return "", before(store, write)
+    try:
+        state = store.read_state(write.object_name)
+    except UnreadableContent as error:
+        return error.message, None
+    if state is not None and state.has_more:
+        return _HAS_MORE, None
+    return "", Record(write.object_name, state.entries if state else None, whole=True)
 
 
 def _is_foreign(owned: Owned, key: str) -> bool:
@@ -178,22 +186,22 @@ class Watcher:
         return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
     """A plan of a batch, the number of its first step, and why it must not be done, if so."""
 
     plan: Plan
     first_step: int
-    objection: str
+    objection: str = ""
 
     def steps(self, start: int = 0) -> range:
         """The numbers of its steps, from the one at `start`."""
         return range(self.first_step + start, self.first_step + len(self.plan.steps))
 
     def records(self, store: Store) -> Iterator[Record]:
-        """What a backup keeps of it."""
-        for number, step in zip(self.steps(), self.plan.steps, strict=True):
-            record = before(store, step.write)
+        """What a backup keeps of it; sets the objection."""
+        self.objection, found = look_into(store, self.plan)
+        for number, record in zip(self.steps(), found, strict=False):
             if record is not None:
                 yield replace(record, step=number, names=self.plan.names)
 
@@ -219,7 +227,7 @@ class Engine:
         try:
             for batch in self._batches(plans):
                 jobs = [self._job(plan) for plan in batch]
-                self._back_up([job for job in jobs if not job.objection])
+                self._back_up(jobs)
                 self._act(jobs)
         finally:
             if self._backup_file is not None:
@@ -242,16 +250,18 @@ class Engine:
             yield batch
 
     def _job(self, plan: Plan) -> _Job:
-        job = _Job(plan, self._steps, objection(self._store, plan))
+        job = _Job(plan, self._steps)
         self._steps += len(plan.steps)
         return job
 
     def _back_up(self, jobs: list[_Job]) -> None:
-        if self._backup_file is None:
-            return
+        """Back up what the jobs change, one after the other, and find what must not be done."""
         records = (record for job in jobs for record in job.records(self._store))
         first = next(records, None)
         if first is None:
+            return
+        if self._backup_file is None:
+            deque(records, maxlen=0)  # for the objections alone
             return
         begun = self._backup_file.begun
         self._backup_file.add_batch(chain([first], records), self._undone)

@@ -74,8 +74,9 @@ class Planner:
         """Raise InvalidInput where a finding that comes from a file cannot be planned for."""
         if finding.kind not in self._planners or not finding.automatic:
             return
-        texts = (finding.object_name, finding.key, finding.instance_id, finding.request_name)
-        for text in filter(None, texts):
+        # A record may say a request name that is not text, an entry never has one.
+        entry = finding.request_name if finding.kind in _OF_ENTRIES else ""
+        for text in filter(None, (finding.object_name, finding.key, finding.instance_id, entry)):
             check_name(text)
         if finding.kind is FindingKind.STALE_LEASE:
             return
