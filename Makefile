@@ -4,6 +4,8 @@ PYTHON ?= /usr/bin/python3
 VENV := .venv
 BIN := $(VENV)/bin
 MINUTES ?= 10
+# Processes that share the tests.  Each has a Ceph cluster of its own, so more than two want memory.
+JOBS ?= 2
 OSDS ?= 1
 
 .DEFAULT_GOAL := help
@@ -19,10 +21,10 @@ demo-rados: $(VENV)/ready ceph  ## the same on a real Ceph cluster, started for 
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tools/demo_rados.py
 
 test: $(VENV)/ready ceph cephfs  ## all tests, on a real Ceph cluster too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-fast: $(VENV)/ready  ## the tests that need no Ceph
-	$(BIN)/python -m pytest -m "not ceph"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not ceph"
 
 lint: $(VENV)/ready  ## style and types
 	$(BIN)/ruff check

@@ -67,17 +67,30 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """After Control-C, let fixtures end without their judgement of a test that was cut short.
+    """Hand on what was explored; after Control-C, let fixtures end without their judgement.
 
     pytest takes an error in a fixture's end at this point for one of its own,
     and prints INTERNALERROR.  It has no public way to run these ends earlier.
     """
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["explored"] = list(report.lines())
     if exitstatus == pytest.ExitCode.INTERRUPTED:
         with contextlib.suppress(Exception):
             session._setupstate.teardown_exact(None)
 
 
+_explored: list[str] = []
+"""What the explorer covered in the worker processes of this run."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take over what a worker process explored."""
+    _explored.extend(getattr(node, "workeroutput", {}).get("explored", ()))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how much the explorer covered in this run."""
-    for line in report.lines():
+    for line in (*_explored, *report.lines()):
         terminalreporter.write_line(f"explored: {line}")
