@@ -8,6 +8,7 @@
     │   ├── InvalidUUID
     │   ├── InvalidInstanceID
     │   ├── InvalidMember
+    │   ├── InvalidAttribute
     │   ├── InvalidHandle
     │   ├── InvalidTimestamp
     │   ├── InvalidObjectName
@@ -24,6 +25,8 @@
     │   ├── UUIDInUse
     │   ├── EncryptionMismatch
     │   ├── SourceMismatch
+    │   ├── RequestMismatch
+    │   ├── NotAReservation
     │   └── UndoRefused
     ├── ReservationPending                        5   somebody is in the middle of it: try again
     ├── JournalDamaged                            6   what lies in the journal contradicts itself
@@ -132,6 +135,10 @@ class InvalidMember(InvalidInput):
     """A member's key or value cannot be stored as one."""
 
 
+class InvalidAttribute(InvalidInput):
+    """An attribute of a volume or snapshot cannot be stored as given, or not by this call."""
+
+
 class InvalidHandle(InvalidInput):
     """A text is not a CSI handle, or its parts cannot make one."""
 
@@ -210,6 +217,16 @@ class SourceMismatch(Conflict):
     """The name is reserved for a snapshot of another volume."""
 
 
+class RequestMismatch(Conflict):
+    """The record belongs to another request name than the one that was given."""
+
+
+class NotAReservation(Conflict):
+    """The name is a handle that stands for another since a failover, and not a request name."""
+
+    usual_hint = "Such keys are left as they are; reserve under another name"
+
+
 class UndoRefused(Conflict):
     """What undo was asked to remove is not what its arguments say it is."""
 
@@ -242,6 +259,11 @@ class StaleEntry(JournalDamaged):
 
 class SplitReservation(JournalDamaged):
     """An entry and its record lie in different pools."""
+
+    usual_hint = (
+        "csijournal reads such reservations and never makes, changes or removes one,"
+        " since Ceph-CSI cannot read back what it writes in two pools"
+    )
 
 
 class UnpopulatedRecord(JournalDamaged):

@@ -29,7 +29,6 @@ from typing import Generic
 
 from csijournal.errors import (
     AlreadyReserved,
-    NameMismatch,
     OutcomeUnknown,
     ReservationPending,
     StoreError,
@@ -37,9 +36,11 @@ from csijournal.errors import (
     UUIDInUse,
 )
 from csijournal.journal.cleanup import Cleanup
+from csijournal.journal.elsewhere import read_elsewhere
 from csijournal.journal.leases import LeasedUUID, Leases
 from csijournal.journal.state import EntryState, classify_record
 from csijournal.journal.steps import LeaseCondition, Records
+from csijournal.wire.entries import RecordInPool
 from csijournal.wire.schema import R
 from csijournal.wire.text import shortened
 from csijournal.wire.uuids import require_uuid
@@ -96,15 +97,19 @@ class Reservations(Generic[R]):
         What a crashed client left is removed on the way, unless `dry_run`.
         """
         for _ in range(ATTEMPTS_MAX):
-            uuid = self._records.read_entry(request.request_name)
-            if uuid is None:
+            entry = self._records.look_up(request.request_name)
+            if entry is None:
                 return None
+            if isinstance(entry.target, RecordInPool):
+                elsewhere = read_elsewhere(self._records, request.request_name, entry.target)
+                return self._compared(request, entry.target.uuid, elsewhere)
+            uuid = self._records.uuid_of(entry)
             record = self._records.read_record(uuid)
             state = classify_record(request.request_name, record)
             if record is not None and state is EntryState.COMPLETE:
                 return self._compared(request, uuid, record)
             if record is not None and state is EntryState.OTHER_NAME:
-                raise self._name_mismatch(request.request_name, uuid, record)
+                raise self._records.name_mismatch(request.request_name, uuid, record)
             if self._cleanup.clean_up(
                 request.request_name,
                 uuid,
@@ -243,14 +248,6 @@ class Reservations(Generic[R]):
         reserved = Reserved(uuid, image_name, record)
         request.compare(reserved)
         return reserved
-
-    def _name_mismatch(self, request_name: str, uuid: str, record: R) -> NameMismatch:
-        return NameMismatch(
-            f"the entry of {shortened(request_name)} points at the {self._schema.noun} {uuid},"
-            f" which belongs to {shortened(record.request_name or '')}",
-            object_name=self._schema.record_object(uuid),
-            key=self._schema.name_key,
-        )
 
     def _already_reserved(self, request_name: str, uuid: str) -> AlreadyReserved:
         error = AlreadyReserved(

@@ -13,8 +13,11 @@ from typing import Generic
 
 from csijournal.errors import (
     CorruptEntry,
+    CSIJournalError,
     GuardFailed,
     InvalidObjectName,
+    NameMismatch,
+    NotAReservation,
     RecordNotFound,
     SplitReservation,
     StoreError,
@@ -35,7 +38,7 @@ from csijournal.store.contract import (
     Unchanged,
     Write,
 )
-from csijournal.wire.entries import RecordHere, RecordInPool
+from csijournal.wire.entries import MappedHandle, RecordHere, RecordInPool
 from csijournal.wire.leases import CLEANUP_PREFIX, LEASE_PREFIX, Lease, parse_lease
 from csijournal.wire.records import AnyRecord, GroupRecord
 from csijournal.wire.schema import JournalSchema, R
@@ -80,25 +83,33 @@ class Records(Generic[R]):
     def read_entry(self, request_name: str) -> str | None:
         """The UUID that the entry holds; None for no entry.
 
-        Raises CorruptEntry, and SplitReservation where it leads to another pool.
+        Raises what `uuid_of` does.
         """
         entry = self.look_up(request_name)
-        if entry is None:
-            return None
+        return None if entry is None else self.uuid_of(entry)
+
+    def uuid_of(self, entry: Entry) -> str:
+        """The UUID that the entry holds.
+
+        Raises SplitReservation where it leads to another pool, NotAReservation
+        where it is the mapping of a handle, and CorruptEntry where it leads nowhere.
+        """
         if entry.uuid is not None:
             return entry.uuid
+        name = shortened(entry.request_name)
+        kind: type[CSIJournalError] = CorruptEntry
+        message = (
+            f"the entry of {name} holds {shortened(entry.value)},"
+            f" which is not a {self.schema.noun} UUID"
+        )
         if isinstance(entry.target, RecordInPool):
-            raise SplitReservation(
-                f"the entry of {shortened(request_name)} points at"
-                f" {entry.target.uuid} in the pool with the id {entry.target.pool_id}",
-                object_name=self.directory,
-                key=self.schema.entry_key(request_name),
-            )
-        raise CorruptEntry(
-            f"the entry of {shortened(request_name)} holds {shortened(entry.value)},"
-            f" which is not a {self.schema.noun} UUID",
-            object_name=self.directory,
-            key=self.schema.entry_key(request_name),
+            kind, where = SplitReservation, f"in the pool with the id {entry.target.pool_id}"
+            message = f"the entry of {name} points at {entry.target.uuid} {where}"
+        elif isinstance(entry.target, MappedHandle):
+            kind = NotAReservation
+            message = f"{name} is a handle that stands for {shortened(entry.value)} now"
+        raise kind(
+            message, object_name=self.directory, key=self.schema.entry_key(entry.request_name)
         )
 
     def look_up(self, request_name: str) -> Entry | None:
@@ -296,11 +307,18 @@ class Records(Generic[R]):
         )
         return self._write(write, lambda: False)
 
-    def put_keys(self, uuid: str, puts: Mapping[str, bytes], *, request_name: str = "") -> bool:
-        """Put all keys, if the record is there and populated, or this request name's if given."""
+    def put_keys(
+        self,
+        uuid: str,
+        puts: Mapping[str, bytes],
+        *,
+        request_name: str = "",
+        deletions: Collection[str] = (),
+    ) -> bool:
+        """Put and delete all keys, if the record is populated, or this request name's if given."""
         name_key = self.schema.name_key
         guard = KeyEquals(name_key, encode(request_name)) if request_name else KeyPresent(name_key)
-        return self._put(uuid, puts, guard)
+        return self._put(uuid, puts, guard, deletions)
 
     def delete_keys(self, uuid: str, keys: list[str]) -> None:
         """Delete all these keys; a record that is gone is fine."""
@@ -321,6 +339,15 @@ class Records(Generic[R]):
         """The error for a record that does not say whose it is."""
         return self.schema.unpopulated(
             f"the {self.schema.noun} {uuid} has {record.content_in_words} and no request name",
+            object_name=self.schema.record_object(uuid),
+            key=self.schema.name_key,
+        )
+
+    def name_mismatch(self, request_name: str, uuid: str, record: AnyRecord) -> NameMismatch:
+        """The error for an entry whose record belongs to another request name."""
+        return NameMismatch(
+            f"the entry of {shortened(request_name)} points at the {self.schema.noun} {uuid},"
+            f" which belongs to {shortened(record.request_name or '')}",
             object_name=self.schema.record_object(uuid),
             key=self.schema.name_key,
         )
@@ -358,10 +385,13 @@ class Records(Generic[R]):
         except InvalidObjectName:
             return None
 
-    def _put(self, uuid: str, puts: Mapping[str, bytes], guard: Guard) -> bool:
+    def _put(
+        self, uuid: str, puts: Mapping[str, bytes], guard: Guard, deletions: Collection[str] = ()
+    ) -> bool:
         record_object = self.schema.record_object(uuid)
-        write = Write(record_object, guards=(guard,), puts=puts)
-        return self._write(write, lambda: self.store.read_keys(record_object, puts) == puts)
+        write = Write(record_object, guards=(guard,), puts=puts, deletions=deletions)
+        changed = (*puts, *deletions)
+        return self._write(write, lambda: self.store.read_keys(record_object, changed) == puts)
 
     def _remove(self, uuid: str, guard: Guard) -> bool:
         record_object = self.schema.record_object(uuid)

@@ -299,6 +299,11 @@ class Store(ABC):
         del unreadable
         return ""
 
+    @property
+    def namespace(self) -> str:
+        """The namespace of the place; empty for the default one, and where there are none."""
+        return ""
+
     def beside(self, pool_id: int, namespace: str) -> Store | None:
         """The store on another pool and namespace of the same cluster, over the same login.
 

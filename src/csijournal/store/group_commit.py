@@ -232,6 +232,10 @@ class GroupCommitStore(Store):
     def advice(self, unreadable: Unreadable) -> str:
         return self._inner.advice(unreadable)
 
+    @property
+    def namespace(self) -> str:
+        return self._inner.namespace
+
     def beside(self, pool_id: int, namespace: str) -> Store | None:
         return self._inner.beside(pool_id, namespace)
 

@@ -171,6 +171,10 @@ class RADOSStore(Store):
     def advice(self, unreadable: Unreadable) -> str:
         return self._reader.advice(unreadable)
 
+    @property
+    def namespace(self) -> str:
+        return self._access.namespace
+
     def beside(self, pool_id: int, namespace: str) -> RADOSStore:
         return RADOSStore(namespace=namespace, pool_id=pool_id, session=self._session)
 
