@@ -88,6 +88,17 @@ class Cleanup(Generic[R]):
             return False
         return self._records.remove_entry(request_name, uuid)
 
+    def is_backed(self, uuid: str, record: R) -> bool:
+        """Whether an image stands behind the record; False where there is nobody to ask.
+
+        A peer that overwrites or removes an entry of ours, as Ceph-CSI does
+        without a look, makes a record in use look like one that was never entered.
+        """
+        if self._stands_behind is None:
+            return False
+        image_name = record.image_name or self._records.schema.make_image_name("", uuid)
+        return self._stands_behind(uuid, image_name)
+
     def seen_still(self, uuids: Iterable[str]) -> dict[str, int]:
         """The versions of those records that are old and empty, once the settle time is over."""
         versions = {}

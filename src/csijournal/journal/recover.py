@@ -116,6 +116,9 @@ class Recoverer(Generic[R]):
         if record.request_name is not None and not self._is_reserved_name(record.request_name):
             self._done.damaged += 1
             return
+        if self._cleanup.is_backed(uuid, record):
+            self._done.damaged += 1
+            return
         if self._dry_run or self._records.remove_unchanged(uuid, state.version):
             self._done.records_removed.append(uuid)
 
