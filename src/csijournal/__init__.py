@@ -1,4 +1,4 @@
-"""The volume group journal of CSI storage drivers on Ceph.
+"""The journals of CSI storage drivers on Ceph: volumes, snapshots and volume groups.
 
 Public names are those listed here; README.md shows them at work.
 """
@@ -11,8 +11,16 @@ from csijournal.check.findings import Finding, FindingKind, Severity
 from csijournal.check.scan import Verifier
 from csijournal.errors import CSIJournalError
 from csijournal.journal.groups import VolumeGroupJournal
-from csijournal.journal.model import EnsureResult, Entry, Reservation
+from csijournal.journal.model import (
+    EnsureResult,
+    Entry,
+    Reservation,
+    SnapshotReservation,
+    VolumeReservation,
+)
 from csijournal.journal.recover import Recovery
+from csijournal.journal.snapshots import SnapshotJournal
+from csijournal.journal.volumes import VolumeJournal
 from csijournal.repair.apply import Repairer, Tally, Watcher
 from csijournal.store import Guarantee, Store, open_store
 from csijournal.transfer.export import Exporter
@@ -36,11 +44,15 @@ __all__ = [
     "Reservation",
     "Restorer",
     "Severity",
+    "SnapshotJournal",
+    "SnapshotReservation",
     "Store",
     "Tally",
     "Timestamp",
     "Verifier",
     "VolumeGroupJournal",
+    "VolumeJournal",
+    "VolumeReservation",
     "Watcher",
     "check_archive",
     "errors",

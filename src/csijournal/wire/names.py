@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from csijournal.errors import (
+    InvalidAttribute,
     InvalidInstanceID,
     InvalidMember,
     InvalidRequestName,
@@ -99,6 +100,35 @@ def encode_members(volume_map: Mapping[str, str]) -> dict[str, bytes]:
                 key=volume_id,
             )
     return {volume_id: encode(value) for volume_id, value in volume_map.items()}
+
+
+def require_value(what: str, text: str) -> str:
+    """`text` itself, as the value of a key; raises InvalidAttribute, naming `what` it is.
+
+    Values have no rule of their own in the CSI specification, so all text goes.
+    """
+    if not isinstance(text, str) or not is_encodable(text):
+        raise InvalidAttribute(f"{what} is not text that UTF-8 can hold")
+    return text
+
+
+ENCRYPTION_TYPES = ("block", "file")
+"""What Ceph-CSI knows: LUKS under a block device, and fscrypt."""
+
+
+def require_encryption(kms_id: str, encryption_type: str) -> None:
+    """Raise InvalidAttribute unless both are usable together; empty means not encrypted."""
+    require_value("the KMS id", kms_id)
+    if encryption_type not in ("", *ENCRYPTION_TYPES):
+        raise InvalidAttribute(
+            f"the encryption type is {shortened(str(encryption_type))}",
+            hint=f"Ceph-CSI knows {' and '.join(ENCRYPTION_TYPES)}",
+        )
+    if encryption_type and not kms_id:
+        raise InvalidAttribute(
+            f"the encryption type {encryption_type!r} was given without a KMS id",
+            hint="Ceph-CSI writes neither without a KMS id; its default one is 'default'",
+        )
 
 
 def problem_of_name(text: str, bytes_max: int = NAME_BYTES_MAX) -> str:

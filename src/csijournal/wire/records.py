@@ -49,6 +49,24 @@ MISSPELT_GROUP_ID_KEYS = ("csi.csi.groupid", "csi.")
 ATTRIBUTE_PREFIX = "csi."
 """What `StoreAttribute` puts before an attribute's name, as in `csi.nfs.cluster`."""
 
+IMAGE_KEYS = frozenset(
+    {
+        REQUEST_NAME_KEY,
+        SNAPSHOT_REQUEST_NAME_KEY,
+        IMAGE_NAME_KEY,
+        IMAGE_ID_KEY,
+        SOURCE_NAME_KEY,
+        KMS_ID_KEY,
+        ENCRYPTION_TYPE_KEY,
+        OWNER_KEY,
+        BACKING_SNAPSHOT_KEY,
+        JOURNAL_POOL_KEY,
+        GROUP_ID_KEY,
+        *MISSPELT_GROUP_ID_KEYS,
+    }
+)
+"""The keys of a volume's or snapshot's record that have a meaning of their own."""
+
 _POOL_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
@@ -246,6 +264,38 @@ def parse_volume(entries: Mapping[str, bytes]) -> VolumeRecord:
 def parse_snapshot(entries: Mapping[str, bytes]) -> SnapshotRecord:
     """Read a snapshot's record.  A listing lacks the empty key, and so its owner."""
     return _parse_image(SnapshotRecord, entries)
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """What the record of a volume or of a snapshot starts its life with; empty is not written.
+
+    `owner_key` is where the owner goes: the CephFS driver writes a snapshot's
+    under the empty key.
+    """
+
+    request_name: str
+    owner: str = ""
+    kms_id: str = ""
+    encryption_type: str = ""
+    source_name: str = ""
+    backing_snapshot_id: str = ""
+    owner_key: str = OWNER_KEY
+
+
+def image_attributes(kind: type[ImageRecord], image_name: str, new: NewImage) -> dict[str, bytes]:
+    """The keys of a new record, as Ceph-CSI's `ReserveName` writes them."""
+    texts = {kind.name_key: new.request_name, IMAGE_NAME_KEY: image_name}
+    optional = {
+        SOURCE_NAME_KEY: new.source_name,
+        KMS_ID_KEY: new.kms_id,
+        new.owner_key: new.owner,
+        BACKING_SNAPSHOT_KEY: new.backing_snapshot_id,
+    }
+    texts.update({key: text for key, text in optional.items() if text})
+    if new.kms_id:
+        texts[ENCRYPTION_TYPE_KEY] = new.encryption_type
+    return {key: encode(text) for key, text in texts.items()}
 
 
 def _parse_image(kind: type[ImageT], entries: Mapping[str, bytes]) -> ImageT:
