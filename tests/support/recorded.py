@@ -221,20 +221,22 @@ def ask(journal: AnyImageJournal, kind: str, step: Step, request_name: str) -> o
 
 
 def reserve(journal: AnyImageJournal, arguments: Mapping[str, str]) -> object:
-    name, prefix = arguments["name"], arguments["prefix"]
-    owner, backing = arguments["owner"], arguments["backing_snapshot_id"]
-    given = {"kms_id": arguments["kms"], "encryption_type": arguments["encryption_type"]}
+    name, prefix, source = arguments["name"], arguments["prefix"], arguments.get("parent", "")
+    owner, backing = arguments.get("owner", ""), arguments.get("backing_snapshot_id", "")
+    given = {
+        "kms_id": arguments.get("kms", ""),
+        "encryption_type": arguments.get("encryption_type", ""),
+    }
     uuid = arguments["uuid"] or None
     made: ImageReservation
     if isinstance(journal, VolumeJournal):
-        assert not arguments["parent"]
+        assert not source
         made = journal.reserve_name(
             name, prefix, uuid=uuid, owner=owner, backing_snapshot_id=backing, **given
         )
     else:
         # The CephFS driver hands the owner over in the place of the backing snapshot's id.
         assert not (owner and backing)
-        source = arguments["parent"]
         made = journal.reserve_name(
             name, prefix, source_name=source, uuid=uuid, owner=owner or backing, **given
         )
