@@ -132,7 +132,8 @@ class SnapshotJournal(ImageJournal[SnapshotRecord, SnapshotReservation]):
         However many callers ask at once, all get the same, and so does who
         asks again after a crash.  Raises what check_reservation and
         reserve_name raise; AlreadyReserved only where the name is held by
-        another UUID than the one that was chosen.
+        another UUID than the one that was chosen, and UUIDInUse also where a
+        client that chose it died half-way: recover removes what it left.
         """
         with error_context("ensure_reservation"):
             new = self._new(request_name, source_name, owner, kms_id, encryption_type)

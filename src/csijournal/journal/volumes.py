@@ -87,7 +87,8 @@ class VolumeJournal(ImageJournal[VolumeRecord, VolumeReservation]):
         However many callers ask at once, all get the same, and so does who
         asks again after a crash.  Raises what check_reservation and
         reserve_name raise; AlreadyReserved only where the name is held by
-        another UUID than the one that was chosen.
+        another UUID than the one that was chosen, and UUIDInUse also where a
+        client that chose it died half-way: recover removes what it left.
         """
         with error_context("ensure_reservation"):
             new = NewImage(

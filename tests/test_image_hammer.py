@@ -1,0 +1,122 @@
+"""Many threads at one journal of volumes or snapshots, and what they were told compared."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from csijournal import EnsureResult, SnapshotJournal, Store, VolumeJournal
+from csijournal.errors import Conflict, NotFound
+from csijournal.journal.model import ImageReservation
+from support.places import Place, dump
+from support.recorded import AnyImageJournal, directory_name, name_key, record_name
+
+CLIENTS, ROUNDS = 6, 30
+KEPT = ("kept-0", "kept-1")
+CHURNED = ("churned-0", "churned-1")
+SOURCE = "csi-vol-src"
+
+
+def open_journal(store: Store, kind: str) -> AnyImageJournal:
+    journal = {"volume": VolumeJournal, "snapshot": SnapshotJournal}[kind]
+    made: AnyImageJournal = journal(
+        store, lease_size=4, settle_seconds=0, stands_behind=lambda *_: False
+    )
+    return made
+
+
+def ensure(journal: AnyImageJournal, name: str) -> tuple[ImageReservation, bool]:
+    made: EnsureResult[ImageReservation]
+    if isinstance(journal, VolumeJournal):
+        made = journal.ensure_reservation(name)  # type: ignore[assignment]
+    else:
+        made = journal.ensure_reservation(name, source_name=SOURCE)  # type: ignore[assignment]
+    return made.reservation, made.created
+
+
+@dataclass
+class Told:
+    """What one client was told: UUIDs that it made and undid, and ids that it put, by UUID."""
+
+    made: list[tuple[str, str]] = field(default_factory=list)
+    met: set[tuple[str, str]] = field(default_factory=set)
+    undone: set[str] = field(default_factory=set)
+    put: dict[str, set[str]] = field(default_factory=dict)
+
+
+class Client:
+    def __init__(self, journal: AnyImageJournal, number: int, barrier: threading.Barrier) -> None:
+        self._journal = journal
+        self._dice = random.Random(number)  # noqa: S311 - a seed, no secret
+        self._number = number
+        self._barrier = barrier
+        self.told = Told()
+
+    def work(self) -> Told:
+        self._barrier.wait()
+        for turn in range(ROUNDS):
+            name = self._dice.choice(KEPT + CHURNED)
+            found, created = ensure(self._journal, name)
+            assert found.request_name == name
+            self.told.met.add((name, found.uuid))
+            if created:
+                self.told.made.append((name, found.uuid))
+            self._put(found, f"{self._number}-{turn}")
+            if name in CHURNED and self._dice.random() < 0.6:
+                self._journal.undo_reservation(found.image_name, name)
+                self.told.undone.add(found.uuid)
+            if self._dice.random() < 0.1:
+                self._journal.recover(0)
+        return self.told
+
+    def _put(self, found: ImageReservation, image_id: str) -> None:
+        try:
+            self._journal.put_image_id(found.uuid, found.request_name, image_id)
+        except NotFound:
+            assert found.request_name in CHURNED
+        else:
+            self.told.put.setdefault(found.uuid, set()).add(image_id)
+
+
+@pytest.mark.parametrize("kind", ["volume", "snapshot"])
+@pytest.mark.parametrize("openings", [1, CLIENTS])
+def test_threads_agree_on_all_that_they_were_told(place: Place, kind: str, openings: int) -> None:
+    stores = [place.open() for _ in range(openings)]
+    barrier = threading.Barrier(CLIENTS)
+    journals = [open_journal(store, kind) for store in stores]
+    clients = [Client(journals[number % openings], number, barrier) for number in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS) as executor:
+        tolds = list(executor.map(Client.work, clients))
+    for journal in journals:
+        journal.close()
+    made = [pair for told in tolds for pair in told.made]
+    assert max(Counter(uuid for _, uuid in made).values()) == 1
+    assert {pair for told in tolds for pair in told.met} == set(made)
+    undone = {uuid for told in tolds for uuid in told.undone}
+    judge(stores[0], kind, {uuid: name for name, uuid in made if uuid not in undone}, tolds)
+
+
+def judge(store: Store, kind: str, standing: dict[str, str], tolds: list[Told]) -> None:
+    """What was made and not undone is there, with what was put last; nothing else is."""
+    assert sorted(standing.values()) == sorted(set(standing.values()))
+    assert set(KEPT) <= set(standing.values())
+    with open_journal(store, kind) as journal:
+        journal.recover(0)
+        journal.recover(0)
+        for name in {*KEPT, *CHURNED} - set(standing.values()):
+            assert journal.check_reservation(name) is None
+    left = dump(store)
+    entries = {record_name(kind, name): uuid for uuid, name in standing.items()}
+    assert left.pop(directory_name(kind, "default")) == entries
+    assert set(left) == {record_name(kind, uuid) for uuid in standing}
+    for uuid, name in standing.items():
+        record = left[record_name(kind, uuid)]
+        assert record[name_key(kind)] == name
+        assert record["csi.imageid"] in set().union(*(told.put.get(uuid, set()) for told in tolds))
+        with pytest.raises(Conflict):
+            open_journal(store, kind).put_image_id(uuid, "another", "x")
