@@ -159,7 +159,6 @@ FOREIGN = [
     ("UPDATE entries SET key = x'62ff' WHERE key = 'b'", b"b\xff", "not text"),
     ("UPDATE entries SET key = CAST(x'62ff' AS TEXT) WHERE key = 'b'", b"b\xff", "not UTF-8"),
     ("UPDATE entries SET key = 'b' || char(0) WHERE key = 'b'", b"b\0", "U+0000"),
-    ("UPDATE entries SET key = '' WHERE key = 'c'", b"", "empty"),
 ]
 
 
