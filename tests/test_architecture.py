@@ -49,6 +49,8 @@ PUBLIC = {
     "Reservation",
     "Restorer",
     "Severity",
+    "SnapshotJournal",
+    "SnapshotReservation",
     "Store",
     "Tally",
     "Timestamp",
@@ -56,6 +58,8 @@ PUBLIC = {
     "VolumeGroupJournal",
     "Watcher",
     "check_archive",
+    "VolumeJournal",
+    "VolumeReservation",
     "errors",
     "open_store",
 }
