@@ -6,49 +6,25 @@ Told of each call of each operation, before and after it reached the store.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import pytest
 
 from csijournal import SnapshotJournal, Store, VolumeJournal
-from csijournal.errors import UUIDInUse
+from csijournal.errors import OutcomeUnknown, RequestMismatch, StoreTimeout, UUIDInUse
 from csijournal.store import Write
 from csijournal.wire.leases import Lease
+from support.faulty import Died, FaultyStore, MortalStore
 from support.journals import LONG_AGO, uuid_number
-from support.places import LONG_AGO_NS, Omaps, Place, dump, fill
+from support.killing import When
+from support.places import LONG_AGO_NS, MemoryPlace, Omaps, Place, dump, fill
 from support.recorded import AnyImageJournal, directory_name, name_key, record_name
-from support.wrapping import Call, WrappingStore
 
 NAME, SOURCE = "pvc-1", "csi-vol-src"
 UUID, OLDER = uuid_number(0xA), uuid_number(0xB)
 KINDS = ("volume", "snapshot")
-When = Literal["before", "after"]
-
-
-class DiedError(BaseException):
-    """The client is no more."""
-
-
-class DyingStore(WrappingStore):
-    """Lets its client die at the `nth` call, before or after that reached the store."""
-
-    def __init__(self, inner: Store, nth: int, when: When) -> None:
-        super().__init__(inner)
-        self._left = nth
-        self._when = when
-
-    @contextmanager
-    def around(self, call: Call) -> Iterator[None]:
-        del call
-        self._left -= 1
-        if self._left < 0 or (self._left == 0 and self._when == "before"):
-            raise DiedError
-        yield
-        if self._left == 0:
-            raise DiedError
+WHENS: tuple[When, ...] = ("before", "after")
 
 
 def open_journal(store: Store, kind: str) -> AnyImageJournal:
@@ -158,7 +134,7 @@ def test_a_client_that_dies_at_any_call_leaves_what_the_next_one_can_go_on_with(
 ) -> None:
     crash = CRASHES[name]
     for nth in itertools.count(1):
-        for when in ("before", "after"):
+        for when in WHENS:
             store = place.open(lambda: LONG_AGO_NS)
             died = die(store, kind, crash, nth, when)
             judge(store, kind, crash)
@@ -173,8 +149,8 @@ def die(store: Store, kind: str, crash: Crash, nth: int, when: When) -> bool:
         store.write(Write(object_name, remove_object=True))
     fill(store, state(kind, crash.before))
     try:
-        crash.act(open_journal(DyingStore(store, nth, when), kind))
-    except DiedError:
+        crash.act(open_journal(MortalStore(store, nth, when), kind))
+    except Died:
         return True
     return False
 
@@ -211,3 +187,75 @@ def require_nothing_lost(store: Store, kind: str, crash: Crash) -> None:
     uuid = directory.get(record_name(kind, NAME), "")
     record = omaps.get(record_name(kind, uuid), {})
     assert record.get(name_key(kind), NAME) == NAME
+
+
+# Writes that are not answered
+
+UNANSWERED = {
+    "ensure": ((), ensure),
+    "ensure over a dangling entry": ((ENTRY,), ensure),
+    "undo": ((ENTRY, RECORD), undo),
+    "puts": ((ENTRY, RECORD), put_all),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("for_ever", [False, True])
+@pytest.mark.parametrize("name", UNANSWERED)
+def test_a_write_without_an_answer_is_resolved_or_told_and_can_be_repeated(
+    kind: str, name: str, *, for_ever: bool
+) -> None:
+    parts, act = UNANSWERED[name]
+    right = outcome(kind, parts, act)
+    for nth in itertools.count(1):
+        for when in WHENS:
+            store = MemoryPlace().open(lambda: LONG_AGO_NS)
+            fill(store, state(kind, parts))
+            faulty = FaultyStore(store, nth, when, for_ever=for_ever)
+            try:
+                act(open_journal(faulty, kind))
+            except (OutcomeUnknown, StoreTimeout):
+                # A lease is never sent twice, and cleanup takes a single one.
+                assert for_ever or name == "ensure over a dangling entry"
+            act(open_journal(store, kind))
+            assert shape(store) == right
+        if not faulty.struck:
+            assert nth > 1
+            return
+
+
+def outcome(kind: str, parts: tuple[str, ...], act: Callable[[AnyImageJournal], object]) -> object:
+    store = MemoryPlace().open(lambda: LONG_AGO_NS)
+    fill(store, state(kind, parts))
+    act(open_journal(store, kind))
+    return shape(store)
+
+
+def shape(store: Store) -> object:
+    """What lies there after recover, without the UUIDs that were drawn."""
+    for kind in KINDS:
+        open_journal(store, kind).recover(0)
+        open_journal(store, kind).recover(0)
+    records = [
+        {key: value for key, value in omap.items() if key != "csi.imagename"}
+        for name, omap in dump(store).items()
+        if not name.startswith(("csi.volumes.", "csi.snaps."))
+    ]
+    entries = [len(omap) for name, omap in dump(store).items() if "s." in name[:12]]
+    return records, entries
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("when", WHENS)
+@pytest.mark.parametrize("group_id", ["", "group"])
+def test_a_put_without_an_answer_is_not_taken_for_done_on_another_names_record(
+    kind: str, when: When, group_id: str
+) -> None:
+    store = MemoryPlace().open(lambda: LONG_AGO_NS)
+    fill(store, state(kind, (ENTRY, RECORD)))
+    if group_id:
+        open_journal(store, kind).put_group_id(UUID, NAME, group_id)
+    before = dump(store)
+    with pytest.raises(RequestMismatch):
+        open_journal(FaultyStore(store, 1, when), kind).put_group_id(UUID, "another", group_id)
+    assert dump(store) == before

@@ -79,11 +79,13 @@ def test_the_commands_of_the_story_work(tmp_path: Path) -> None:
     ]
 
 
-def test_the_program_of_the_story_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_programs_of_the_story_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (program,) = blocks(section("What it is for"), "python")
+    programs = blocks(section("What it is for"), "python")
 
-    exec(compile(program, "README.md", "exec"), {})  # noqa: S102 - our own text
+    assert len(programs) == 2
+    for program in programs:
+        exec(compile(program, "README.md", "exec"), {})  # noqa: S102 - our own text
 
     assert (tmp_path / "journal.db").exists()
 

@@ -390,8 +390,11 @@ class Records(Generic[R]):
     ) -> bool:
         record_object = self.schema.record_object(uuid)
         write = Write(record_object, guards=(guard,), puts=puts, deletions=deletions)
-        changed = (*puts, *deletions)
-        return self._write(write, lambda: self.store.read_keys(record_object, changed) == puts)
+        left = dict(puts)
+        if isinstance(guard, KeyEquals):
+            left[guard.key] = guard.value
+        looked_at = (*left, *deletions)
+        return self._write(write, lambda: self.store.read_keys(record_object, looked_at) == left)
 
     def _remove(self, uuid: str, guard: Guard) -> bool:
         record_object = self.schema.record_object(uuid)
