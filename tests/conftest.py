@@ -20,6 +20,14 @@ from support.places import (
     RADOSPlace,
     SQLitePlace,
 )
+from support.recorded import (
+    IMAGE_POOL,
+    JOURNAL_POOL,
+    MemoryPools,
+    Pools,
+    RADOSPools,
+    SQLitePools,
+)
 
 POOL = "csijournal-tests"
 
@@ -88,6 +96,28 @@ _explored: list[str] = []
 def pytest_testnodedown(node: object) -> None:
     """Take over what a worker process explored."""
     _explored.extend(getattr(node, "workeroutput", {}).get("explored", ()))
+
+
+@pytest.fixture(scope="session")
+def golden_pools(ceph: ThrowawayCluster) -> None:
+    """The two pools of the recordings of volumes and snapshots."""
+    for pool in (JOURNAL_POOL, IMAGE_POOL):
+        ceph.create_pool(pool)
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("rados", marks=pytest.mark.ceph)])
+def pools(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pools]:
+    """The two pools of those recordings, on each kind of store in turn."""
+    match request.param:
+        case "memory":
+            chosen: Pools = MemoryPools()
+        case "sqlite":
+            chosen = SQLitePools(tmp_path)
+        case _:
+            request.getfixturevalue("golden_pools")
+            chosen = RADOSPools(request.getfixturevalue("ceph"), "recorded")
+    with contextlib.closing(chosen):
+        yield chosen
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

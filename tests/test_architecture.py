@@ -56,10 +56,10 @@ PUBLIC = {
     "Timestamp",
     "Verifier",
     "VolumeGroupJournal",
-    "Watcher",
-    "check_archive",
     "VolumeJournal",
     "VolumeReservation",
+    "Watcher",
+    "check_archive",
     "errors",
     "open_store",
 }

@@ -23,10 +23,8 @@ from support.places import LONG_AGO_NS
 from support.recorded import (
     IMAGE_POOL,
     JOURNAL_POOL,
-    MemoryPools,
     Pools,
     RADOSPools,
-    SQLitePools,
     State,
     Step,
     ask,
@@ -59,26 +57,6 @@ def name_of(sequence: Sequence) -> str:
 
 
 each_sequence = pytest.mark.parametrize("sequence", SEQUENCES, ids=name_of)
-
-
-@pytest.fixture(scope="module")
-def golden_pools(ceph: ThrowawayCluster) -> None:
-    for pool in (JOURNAL_POOL, IMAGE_POOL):
-        ceph.create_pool(pool)
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("rados", marks=pytest.mark.ceph)])
-def pools(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pools]:
-    match request.param:
-        case "memory":
-            chosen: Pools = MemoryPools()
-        case "sqlite":
-            chosen = SQLitePools(tmp_path)
-        case _:
-            request.getfixturevalue("golden_pools")
-            chosen = RADOSPools(request.getfixturevalue("ceph"), "golden")
-    with closing(chosen):
-        yield chosen
 
 
 class Before:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,17 +19,16 @@ import pytest
 from csijournal import SnapshotJournal, VolumeJournal, errors
 from csijournal.errors import CSIJournalError, PlaceNotFound, StaleEntry
 from csijournal.wire.timestamps import Timestamp
-from support.places import LONG_AGO_NS
+from support.places import LONG_AGO_NS, Omaps
 from support.recorded import (
     IMAGE_POOL,
     JOURNAL_POOL,
-    MemoryPools,
     Pools,
     RADOSPools,
-    SQLitePools,
     State,
     Step,
     ask,
+    directory_name,
     is_offered,
     name_key,
     open_journal,
@@ -183,26 +181,6 @@ LEFT: dict[str, State] = {
 }
 
 
-@pytest.fixture(scope="module")
-def golden_pools(ceph: ThrowawayCluster) -> None:
-    for pool in (JOURNAL_POOL, IMAGE_POOL):
-        ceph.create_pool(pool)
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("rados", marks=pytest.mark.ceph)])
-def pools(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pools]:
-    match request.param:
-        case "memory":
-            chosen: Pools = MemoryPools()
-        case "sqlite":
-            chosen = SQLitePools(tmp_path)
-        case _:
-            request.getfixturevalue("golden_pools")
-            chosen = RADOSPools(request.getfixturevalue("ceph"), "states")
-    with closing(chosen):
-        yield chosen
-
-
 def told(pools: Pools, run: Case, step: Step, **arguments: Any) -> str:  # noqa: ANN401 - of the journal
     """csijournal's answer in a word; whatever is not a change changes nothing."""
     journal = open_journal(
@@ -292,6 +270,43 @@ def test_in_a_pool_that_does_not_exist_there_is_no_reservation_and_no_change(
         ):
             with pytest.raises(PlaceNotFound, match="no-such-pool"):
                 act()
+
+
+@pytest.mark.ceph
+@pytest.mark.parametrize("kind", ["volume", "snapshot"])
+def test_an_entry_into_another_pool_needs_a_complete_record_of_its_own_name_there(
+    ceph: ThrowawayCluster, golden_pools: None, kind: str
+) -> None:
+    del golden_pools
+    record, directory = record_name(kind, UUID), directory_name(kind, "default")
+    entry = {directory: {record_name(kind, "req-a"): f"{3:016x}/{UUID}"}}
+    step: Step = {"op": "check", "args": {"journal_pool": JOURNAL_POOL}}
+    with closing(RADOSPools(ceph, "elsewhere")) as pools:
+
+        def asked(in_image_pool: Omaps, beside: Omaps) -> str:
+            ids = {JOURNAL_POOL: 2, IMAGE_POOL: 3}
+            before = {IMAGE_POOL: in_image_pool, JOURNAL_POOL: entry | beside}
+            pools.set(before, ids)
+            journal = open_journal(pools, kind, "default", step, now=LONG_AFTER)
+            try:
+                found = journal.check_reservation("req-a")
+            except CSIJournalError as error:
+                return type(error).__name__
+            finally:
+                assert pools.get(ids) == before
+            return found.image_name if found else "none"
+
+        named = {record: {name_key(kind): "req-a", "csi.imagename": "there"}}
+        beside = {record: {name_key(kind): "req-a", "csi.imagename": "beside"}}
+        others = {record: {name_key(kind): "req-b"}}
+        assert asked(named, {}) == "there"
+        assert asked(named, beside) == "there"
+        assert asked({record: {}}, beside) == "beside"
+        assert asked({}, beside) == "beside"
+        assert asked(others, beside) == "NameMismatch"
+        assert asked({record: {}}, others) == "NameMismatch"
+        assert asked({record: {}}, {}) == "SplitReservation"
+        assert asked({}, {record: {"csi.imageid": "1"}}) == "SplitReservation"
 
 
 # What docs/compatibility.md says

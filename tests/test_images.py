@@ -194,6 +194,15 @@ def test_encryption_that_cannot_be_is_refused_before_anything_is_written(
     assert dump(store) == {}
 
 
+def test_a_kms_without_a_type_is_written_with_an_empty_one(
+    volumes: VolumeJournal, store: Store
+) -> None:
+    made = volumes.reserve_name(NAME, kms_id="vault-1")
+    record = dump(store)[f"csi.volume.{made.uuid}"]
+    assert record["csi.volume.encryptKMS"] == "vault-1"
+    assert record["csi.volume.encryptionType"] == ""
+
+
 # Chosen UUIDs
 
 
