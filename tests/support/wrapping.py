@@ -34,6 +34,10 @@ class WrappingStore(Store):
         yield
 
     @property
+    def stands_alone(self) -> bool:
+        return self.inner.stands_alone
+
+    @property
     def place(self) -> str:
         return self.inner.place
 

@@ -283,6 +283,15 @@ class Store(ABC):
         """
 
     @property
+    def stands_alone(self) -> bool:
+        """Whether nothing outside of this store stands behind its records.
+
+        True of a store whose driver keeps no images, subvolumes or RBD groups: a
+        record without an entry is then nobody's.
+        """
+        return False
+
+    @property
     def pool_id(self) -> int | None:
         """The number by which CSI handles name the place; None where handles cannot name it."""
         return None
@@ -316,6 +325,13 @@ class Store(ABC):
     @abstractmethod
     def object_names(self, prefix: str = "") -> Iterator[str]:
         """Names of all objects that start with `prefix`, in no promised order."""
+
+    def walk(self, prefix: str) -> Iterator[str | None]:
+        """`object_names`, with None for each object that is passed over.
+
+        So the caller can count the objects, and stop when it has no more time.
+        """
+        return (name if name.startswith(prefix) else None for name in self.object_names())
 
     @abstractmethod
     def modified_ns(self, object_name: str) -> int | None:

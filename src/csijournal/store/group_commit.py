@@ -197,6 +197,10 @@ class GroupCommitStore(Store):
     # All else is the inner store's
 
     @property
+    def stands_alone(self) -> bool:
+        return self._inner.stands_alone
+
+    @property
     def place(self) -> str:
         return self._inner.place
 
@@ -241,6 +245,9 @@ class GroupCommitStore(Store):
 
     def object_names(self, prefix: str = "") -> Iterator[str]:
         return self._inner.object_names(prefix)
+
+    def walk(self, prefix: str) -> Iterator[str | None]:
+        return self._inner.walk(prefix)
 
     def modified_ns(self, object_name: str) -> int | None:
         return self._inner.modified_ns(object_name)

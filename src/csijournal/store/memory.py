@@ -46,6 +46,10 @@ class MemoryStore(Store):
         self._closed = False
 
     @property
+    def stands_alone(self) -> bool:
+        return True
+
+    @property
     def place(self) -> str:
         return "memory:"
 

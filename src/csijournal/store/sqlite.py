@@ -65,6 +65,10 @@ class SQLiteStore(Store):
         self._clock = clock
 
     @property
+    def stands_alone(self) -> bool:
+        return True
+
+    @property
     def place(self) -> str:
         return f"sqlite://{quote(os.fsencode(self._file.path))}"
 

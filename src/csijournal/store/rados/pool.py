@@ -161,6 +161,12 @@ class RADOSStore(Store):
             return (name for name in self._listing if name.startswith(prefix))
         return self._lister.names(prefix)
 
+    def walk(self, prefix: str) -> Iterator[str | None]:
+        """The names of the listing, where one was given: what it passed over is not known."""
+        if self._listing is not None and prefix.startswith(JOURNAL_OBJECTS_PREFIX):
+            return iter(self.object_names(prefix))
+        return super().walk(prefix)
+
     def namespaces(self) -> Iterator[str]:
         """The namespaces of the pool that hold an object, each once, as they are met.
 
