@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,8 @@ POOL = "csijournal-tests"
 # Imported here, and whole: its plugin imports more of it when a run ends, which fails where
 # Control-C came in the middle of a test module's import of it.
 _HYPOTHESIS = hypothesis.__version__
+os.environ.setdefault("CSIJOURNAL_SETTLE", "0s")
+"""Nobody else is at work in most tests; tests/test_settling.py is about those who are."""
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ LAYERS = ["errors", "wire", "store", "inventory", "journal", "check", "repair", 
 """From the bottom up: a module imports from its own layer and from those before it."""
 
 HIDDEN_IMPORTS: dict[str, str] = {
+    "check.report": "jinja2 is an extra, and slow to import",
     "cli.progress": "rich takes longer to import than most commands to run, and few draw a bar",
     "store.urls": "each kind of store is imported when it is opened: rados and sqlite3 are large",
     "store.rados.binding": "python3-rados is not on every machine",
@@ -37,6 +38,7 @@ PUBLIC = {
     "Archive",
     "ArchiveWriter",
     "CSIJournalError",
+    "Depth",
     "EnsureResult",
     "Entry",
     "Exporter",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from csijournal.check.findings import FindingKind
-from csijournal.check.scan import Verifier
+from csijournal.check.scan import Depth, Verifier
 from csijournal.store.memory import MemoryStore
 from explorer import report
 from explorer.clients import ENDED, Run
@@ -72,7 +72,9 @@ def test_late_writes_that_overtake_revive_a_group_or_change_a_member_and_do_noth
 
 
 def _seen_by_verify(store: MemoryStore) -> set[FindingKind]:
-    verifier = Verifier(store, deep=True, grace_seconds=0, clock=lambda: NOW)
+    verifier = Verifier(
+        store, depth=Depth.FULL, grace_seconds=0, settle_seconds=0, clock=lambda: NOW
+    )
     return {finding.kind for finding in verifier.findings()}
 
 

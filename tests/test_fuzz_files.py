@@ -113,7 +113,7 @@ def altered(data: st.DataObject, template: list[Any]) -> list[Any]:
             lines[number] = data.draw(values, "line")
             continue
         place = line
-        key = data.draw(st.sampled_from(sorted(line)) | hostile, "field")
+        key = data.draw(st.sampled_from(sorted(line) or [""]) | hostile, "field")
         if isinstance(line.get(key), dict) and data.draw(st.booleans(), "inside"):
             place, key = line[key], data.draw(st.sampled_from(sorted(line[key]) or [""]) | hostile)
         if data.draw(st.integers(0, 3), "remove") == 0:

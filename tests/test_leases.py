@@ -13,7 +13,7 @@ import pytest
 
 from csijournal import Store, VolumeGroupJournal
 from csijournal.check.findings import FindingKind
-from csijournal.check.scan import Verifier
+from csijournal.check.scan import Depth, Verifier
 from csijournal.errors import (
     AlreadyReserved,
     InvalidInput,
@@ -347,7 +347,7 @@ def test_a_refused_removal_after_two_recoveries_leaves_an_orphan_and_is_reported
         journal.reserve_name("a")
     journal.close()
     assert leases_in(store) == []
-    verifier = Verifier(store, deep=True, grace_seconds=0)
+    verifier = Verifier(store, depth=Depth.FULL, grace_seconds=0, settle_seconds=0)
     assert [finding.kind for finding in verifier.findings()] == [FindingKind.ORPHAN_GROUP]
 
 

@@ -126,6 +126,7 @@ def test_a_command_that_verify_offers_is_a_cure(damage: str, choice: int) -> Non
     assert {finding.kind for finding in left} <= {
         FindingKind.UNREADABLE_TIME,
         FindingKind.DETACHED_GROUP,
+        FindingKind.MEMBERS_ELSEWHERE,
     }
 
 
@@ -153,7 +154,7 @@ EXPECTED: dict[str, tuple[FindingKind, ...]] = {
 """What verify says of the state before Ceph-CSI's answer."""
 
 EXPECTED_AFTER: dict[str, tuple[FindingKind, ...]] = EXPECTED | {
-    "S11": (FindingKind.REVIVED_GROUP,),
+    "S11": (FindingKind.MEMBERS_ELSEWHERE,),
     "S12": (FindingKind.NAME_MISMATCH,),
     "S13": (FindingKind.ORPHAN_GROUP,),
     "S14": (FindingKind.DANGLING_ENTRY,),
@@ -173,11 +174,12 @@ def test_each_state_that_ceph_csi_can_be_in_is_named_and_has_a_cure_that_works(
     store = place.open(lambda: LONG_AGO_NS)
     fill(store, state[moment])
     found = look(store, clock=lambda: LATER)[0]
-    assert tuple(finding.kind for finding in found) == expected[state["case"].split()[0]]
+    kinds = (f.kind for f in found if f.kind is not FindingKind.UNFINISHED_GROUP)
+    assert tuple(kinds) == expected[state["case"].split()[0]]
 
     mend(store, clock=lambda: LATER)
     for finding in look(store, clock=lambda: LATER)[0]:
-        if finding.commands:
+        if finding.commands and finding.kind is not FindingKind.UNFINISHED_GROUP:
             do(store, plan_for(store, finding.instance_id, finding.commands[0]))
     mend(store, clock=lambda: LATER)
     left = look(store, clock=lambda: LATER)[0]
@@ -196,7 +198,8 @@ def test_the_damage_of_s15_is_the_other_way_round_before_and_after() -> None:
     for moment in ("before", "after"):
         store = MemoryPlace().open(lambda: LONG_AGO_NS)
         fill(store, state[moment])
-        uuids += [finding.group_uuid for finding in look(store, clock=lambda: LATER)[0]]
+        found = look(store, clock=lambda: LATER)[0]
+        uuids += [f.group_uuid for f in found if f.kind is FindingKind.ORPHAN_GROUP]
     assert uuids == [UUID, OTHER_UUID]
 
 

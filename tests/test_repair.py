@@ -130,7 +130,7 @@ def _claims(wreck: Wreck) -> list[Finding]:
                     instance_id,
                     key=key,
                     request_name=name or "",
-                    group_uuid=group_uuid or "",
+                    uuid=group_uuid or "",
                     automatic=True,
                 )
                 for kind in FindingKind
@@ -139,7 +139,7 @@ def _claims(wreck: Wreck) -> list[Finding]:
     return claims
 
 
-UNENTERED = (FindingKind.ORPHAN_GROUP, FindingKind.EMPTY_OBJECT, FindingKind.REVIVED_GROUP)
+UNENTERED = (FindingKind.ORPHAN_GROUP, FindingKind.EMPTY_OBJECT, FindingKind.MEMBERS_ELSEWHERE)
 POINTED_AT_BY_OTHERS = ("nameless_group", *(d for d in DAMAGES if d.startswith("entry_of_")))
 """Whether entries of other names point at a group is verify's to find out, by walking all."""
 

@@ -37,7 +37,7 @@ import soak_load
 from cluster import MON, ClusterError, ThrowawayCluster
 from cluster_mgr import Shape
 from csijournal import CSIJournalError, Store, VolumeGroupJournal, open_store
-from csijournal.check.scan import Verifier
+from csijournal.check.scan import Depth, Verifier
 from csijournal.errors import StoreError
 from soak_failover import Failover, TakeOver
 from soak_judge import OUTCOMES, Call, History, Ledger, Rest, Violation
@@ -543,7 +543,8 @@ class Round:
         left = _sizes(asdict(journal.recover(0)))
         if left.total():
             yield Violation("third recover still finds something", str(dict(left)))
-        for finding in Verifier(store, deep=True, grace_seconds=0).findings():
+        verifier = Verifier(store, depth=Depth.FULL, grace_seconds=0, settle_seconds=0)
+        for finding in verifier.findings():
             yield Violation("deep verify finds something", str(finding))
 
     def _evidence(self, violation: Violation) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from csijournal import errors
 from csijournal.archive import Archive, ArchiveWriter
 from csijournal.check.findings import Finding, FindingKind, Severity
-from csijournal.check.scan import Verifier
+from csijournal.check.scan import Depth, Verifier
 from csijournal.errors import CSIJournalError
 from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.journal.model import (
@@ -32,6 +32,7 @@ __all__ = [
     "Archive",
     "ArchiveWriter",
     "CSIJournalError",
+    "Depth",
     "EnsureResult",
     "Entry",
     "Exporter",

@@ -52,6 +52,7 @@ class CLI:
             "XDG_STATE_HOME": str(self.state),
             "HOME": str(folder),
             "COLUMNS": "100",
+            "CSIJOURNAL_SETTLE": "0s",
         }
 
     def __call__(

@@ -58,7 +58,7 @@ DAMAGED: Omaps = {
 }
 QUICK = ["corrupt-entry", "dangling-entry", "shared-uuid", "stale-lease", "unpopulated-group"]
 DEEP = sorted(
-    [*QUICK, "detached-group", "empty-object", "orphan-group", "orphan-group", "revived-group"]
+    [*QUICK, "detached-group", "empty-object", "orphan-group", "orphan-group", "members-elsewhere"]
 )
 
 

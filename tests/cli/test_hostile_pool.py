@@ -101,3 +101,28 @@ def test_odd_keys_in_groups_hide_nothing_and_keep_them_from_being_removed(
     pool.cli.refused("attach", left, "--apply", *pool.where, code=17)
     pool.cli("undo", "snap-1", *pool.where)
     assert pool.listed("-l") == [name for name in NAMES if name not in ("snap-1", "snap-2")]
+
+
+def test_verify_names_each_key_that_it_cannot_read_and_all_damage_beside_it(pool: Pool) -> None:
+    pool.put("csi.groups.default", *ODD_KEYS)
+    group = f"csi.volume.group.{pool.uuids['snap-1']}"
+    pool.put(group, b"\xff")
+    gone = f"csi.volume.group.{pool.uuids['snap-3']}"
+    pool.ceph.rados("-p", POOL, "-N", pool.namespace, "rm", gone)
+
+    lines = pool.cli("verify", "--full", "-o", "json", *pool.where, code=1).lines
+    found = [json.loads(line) for line in lines][:-1]
+    unreadable = {(f["object"], f["key"]) for f in found if f["kind"] == "unreadable-key"}
+    dangling = [f["request_name"] for f in found if f["kind"] == "dangling-entry"]
+    assert dangling == ["snap-3"]
+    assert unreadable == {
+        ("csi.groups.default", r"csi.volume.group.snap-2\xff"),
+        ("csi.groups.default", "csi.volume.group.snap-9"),
+        ("csi.groups.default", "csi.volume.group.snap-2"),
+        ("csi.groups.default", r"zzz\xff"),
+        ("csi.groups.default", "zzz"),
+        ("csi.groups.default", r"\x01\xff"),
+        (group, r"\xff"),
+    }
+    assert all("rados -p" in f["found"] for f in found if f["kind"] == "unreadable-key")
+    assert {f["kind"] for f in found} == {"dangling-entry", "unreadable-key"}

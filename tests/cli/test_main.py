@@ -72,7 +72,7 @@ def test_the_help_has_every_exit_code_of_the_errors(cli: CLI) -> None:
     said = cli("--help").out.partition("Exit codes:")[2]
 
     listed = {int(code) for code in re.findall(r"^  (\d+) ", said, re.MULTILINE)}
-    assert listed == {0, 1, 70, 74, 129, 130, 141, 143} | {
+    assert listed == {0, 1, 7, 8, 70, 74, 129, 130, 141, 143} | {
         kind.exit_code for kind in descendants(errors.CSIJournalError)
     }
     assert len(exit_code_rows()) == len(listed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -12,9 +13,21 @@ from cli.conftest import CLI, DIRECTORY
 from cli.damage import damage, dangling, entries, group, uuid
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.report import LISTED_MAX, Report
-from csijournal.check.scan import Summary
+from csijournal.check.scan import Depth, Summary
+from csijournal.errors import InvalidInput
 from csijournal.wire.schema import GROUPS
 
+REPAIRS = [
+    f"csijournal repair --kind {kind} --apply"
+    for kind in (
+        "dangling-entry",
+        "unpopulated-group",
+        "orphan-group",
+        "empty-object",
+        "shared-uuid",
+        "stale-lease",
+    )
+]
 _VOID = {"meta", "br", "rect", "line"}
 
 
@@ -58,8 +71,7 @@ def page_of(cli: CLI, *arguments: str, code: int = 1) -> tuple[Page, str]:
 def test_the_page_has_counts_kinds_and_every_finding(cli: CLI) -> None:
     page, text = page_of(damage(cli), "--deep")
 
-    assert "9 errors" not in page.words
-    assert "10 errors." in page.words
+    assert "9 errors and 1 warning." in page.words
     assert re.search(r"<dt>Entries</dt><dd>5</dd>", text)
     for kind in ("dangling-entry", "detached-group", "stale-lease"):
         assert f"<h2 id='{kind}'>" in text
@@ -70,9 +82,46 @@ def test_the_page_has_counts_kinds_and_every_finding(cli: CLI) -> None:
 def test_remedies_are_ready_to_paste(cli: CLI) -> None:
     page, _ = page_of(damage(cli), "--deep")
 
-    assert "csijournal repair --kind dangling-entry\n" in page.words
-    assert "csijournal repair --deep --kind orphan-group\n" in page.words
-    assert f"csijournal attach {uuid(5)}\ncsijournal drop --group {uuid(5)}\n" in page.words
+    repair = "csijournal repair --full --kind"
+    assert f"{repair} dangling-entry --apply\n" in page.words
+    assert f"{repair} orphan-group --apply\n" in page.words
+    choice = f"csijournal attach {uuid(5)} --apply\ncsijournal drop --group {uuid(5)} --apply\n"
+    assert choice in page.words
+
+
+def test_findings_come_first_then_the_commands_then_the_numbers(cli: CLI) -> None:
+    page, _ = page_of(damage(cli))
+
+    titles = ["What was found", "dangling-entry (1)", "The commands", "What was looked at"]
+    found_at = [page.words.index(title) for title in [*titles, "The groups"]]
+    assert found_at == sorted(found_at)
+    commands = page.words[found_at[2] : found_at[3]]
+    assert commands.count("csijournal repair") == len(set(commands.split("\n")) & set(REPAIRS))
+
+
+def test_the_page_says_what_was_not_looked_at_and_what_is_pending(cli: CLI) -> None:
+    damage(cli)
+    cli.put_group(uuid(20), "<young>")
+
+    page, _ = page_of(cli, "--quick")
+    assert "Not looked at: what nothing points at" in page.words
+    assert "<young>" in page_of(cli)[0].words
+
+
+def test_the_page_is_for_its_owner_alone(cli: CLI) -> None:
+    page_of(damage(cli))
+
+    assert (cli.folder / "r.html").stat().st_mode & 0o777 == 0o600
+
+
+def test_without_jinja2_the_report_is_refused_before_anything_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+
+    with pytest.raises(InvalidInput, match="needs Jinja2") as refused:
+        Report(depth=Depth.FULL, grace="15m")
+    assert "csijournal[report]" in refused.value.hint
 
 
 def test_the_page_needs_nothing_but_itself(cli: CLI) -> None:
@@ -127,7 +176,7 @@ def test_a_clean_journal_has_a_page_too(cli: CLI) -> None:
 def test_warnings_alone_look_like_warnings(cli: CLI) -> None:
     damage(cli, entries(old=uuid(1)) | {GROUPS.record_object(uuid(1)): {"csi.volname": "old"}})
 
-    assert "2 warnings. Everything works" in page_of(cli, code=0)[0].words
+    assert "3 warnings. Everything works" in page_of(cli, code=0)[0].words
 
 
 def test_only_so_many_of_a_kind_are_listed(cli: CLI) -> None:
@@ -140,7 +189,7 @@ def test_only_so_many_of_a_kind_are_listed(cli: CLI) -> None:
 
 @pytest.mark.parametrize(("days", "bucket"), [(-1, 0), (0, 1), (1, 2), (6, 2), (7, 3), (730, 7)])
 def test_each_age_falls_into_its_bucket(days: int, bucket: int) -> None:
-    report = Report(deep=False, grace="15m")
+    report = Report(depth=Depth.QUICK, grace="15m")
     summary = Summary(groups=1)
     summary.ages_days[days] += 1
     summary.sizes[0] += 1
@@ -154,7 +203,7 @@ def test_each_age_falls_into_its_bucket(days: int, bucket: int) -> None:
 
 
 def test_several_places_are_told_apart() -> None:
-    report = Report(deep=True, grace="15m")
+    report = Report(depth=Depth.FULL, grace="15m")
     for place in ("rados://rbd/a", "rados://rbd/b"):
         report.add(place, Finding(FindingKind.UNKNOWN_KEY, DIRECTORY, "default", key="x"), [])
         summary = Summary(entries=2)

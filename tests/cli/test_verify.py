@@ -7,6 +7,7 @@ import re
 import shlex
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,12 @@ import pytest
 from cli.conftest import CLI, COMMAND, DIRECTORY
 from cli.damage import DAMAGED, DEEP, QUICK, damage, dangling, entries, group, uuid
 from cli.memory import peak_kib
+from cli.terminal import in_terminal, read_all
+from csijournal import Timestamp
 from csijournal.cli.options import Settings
+from csijournal.cli.progress import SILENT_SECONDS, Position, Silence
 from csijournal.cli.shell import command_line, shell_word
-from csijournal.store import Write
+from csijournal.store import ObjectAbsent, Write
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import encode
 from support.places import LONG_AGO_NS, RADOSPlace, fill
@@ -40,8 +44,8 @@ def found(cli: CLI, *arguments: str, code: int = 1) -> tuple[list[Any], Any]:
 # What is found
 
 
-def test_a_quick_look_finds_what_the_directory_leads_to(damaged: CLI) -> None:
-    findings, summary = found(damaged)
+def test_a_quick_check_finds_what_the_directory_leads_to(damaged: CLI) -> None:
+    findings, summary = found(damaged, "--quick")
 
     assert sorted(finding["kind"] for finding in findings) == QUICK
     assert summary["entries"] == 5
@@ -49,18 +53,21 @@ def test_a_quick_look_finds_what_the_directory_leads_to(damaged: CLI) -> None:
     assert summary["errors"] == 5
 
 
-def test_a_deep_look_finds_what_nothing_points_at(damaged: CLI) -> None:
-    findings, summary = found(damaged, "--deep")
+@pytest.mark.parametrize("option", [[], ["--full"], ["--deep"]])
+def test_other_checks_find_what_nothing_points_at_too(damaged: CLI, option: list[str]) -> None:
+    findings, summary = found(damaged, *option)
 
     assert sorted(finding["kind"] for finding in findings) == DEEP
     assert summary["deep"] is True
+    assert summary["complete"] is True
     assert summary["objects_listed"] == 8
     assert summary["findings"]["orphan-group"] == 2
 
 
 def test_another_instances_groups_are_no_orphans(cli: CLI) -> None:
     other = {"csi.groups.other": {GROUPS.entry_key("x"): uuid(1)}}
-    damage(cli, other | group("x", 1, vol="snap"))
+    own = entries(y=uuid(2)) | group("y", 2, vol="snap")
+    damage(cli, own | other | group("x", 1, vol="snap"))
 
     findings, summary = found(cli, "--deep", code=0)
 
@@ -76,10 +83,26 @@ def test_verify_changes_nothing(damaged: CLI) -> None:
     assert damaged.dump() == before
 
 
-def test_what_is_younger_than_the_grace_time_is_in_the_making(cli: CLI) -> None:
+def test_what_is_younger_than_the_grace_time_is_pending_and_named(cli: CLI) -> None:
     cli.put_group(uuid(1), "young")
+    cli.put_entry("groupsnapshot-17", uuid(2))
+    with cli.store() as store:
+        store.write(Write(GROUPS.record_object(uuid(2)), guards=(ObjectAbsent(),)))
 
-    assert found(cli, "--deep", code=0)[1]["in_the_making"] == 1
+    summary = found(cli, "--deep", code=0)[1]
+    assert summary["in_the_making"] == 2
+    first = next(one for one in summary["pending"] if one["request_name"] == "groupsnapshot-17")
+    assert first["uuid"] == uuid(2)
+    assert first["found"] == "empty"
+    assert first["age_seconds"] < 100
+    age = Timestamp.parse(first["look_again"]).nanoseconds - time.time_ns()
+    assert 14 * 60 < age / 1e9 <= 15 * 60
+    said = " ".join(cli("verify").out.split())
+    assert re.search(
+        r"2 pending: .*groupsnapshot-17: empty, \d+ s old, a driver may be making it;"
+        r" look again after \d\d:\d\d:\d\d UTC, or with --grace 0s",
+        said,
+    )
     assert found(cli, "--deep", "--grace", "0")[1]["in_the_making"] == 0
     assert found(cli, "--deep", "--grace", "1h30m", code=0)[0] == []
 
@@ -98,22 +121,106 @@ def test_a_clean_journal_is_exit_code_0(cli: CLI) -> None:
     lines = cli("verify").lines
 
     assert lines[0] == f"sqlite://{cli.file}"
-    assert lines[1] == "    1 entry, 1 group, 0 members, 0 leases"
-    assert lines[2] == "    nothing is wrong; --deep looks for orphans too"
+    assert lines[1] == ("    1 entry, 1 group, 0 members, 0 leases; 2 journal objects listed")
+    assert lines[2] == (
+        "    this store stands for a driver without images: nothing outside of it can hang on a"
+        " record"
+    )
+    assert lines[3:] == ["    nothing is wrong"]
+
+
+def test_what_was_not_looked_at_is_always_said(damaged: CLI) -> None:
+    damaged.put("csi.volumes.default", x="")
+    damaged.put("csi.snaps.other", x="")
+
+    said = " ".join(damaged("verify", "--quick", code=1).out.split())
+    assert "not looked at: what nothing points at, and other instances" in said
+    assert "not looked at: the volume and snapshot journals csi.volumes.default" in said
+    everything = damaged("verify", "--full", "-o", "json", code=1).lines[-1]
+    assert json.loads(everything)["summary"]["other_journals"] == [
+        "csi.snaps.other",
+        "csi.volumes.default",
+    ]
+
+
+def test_a_clean_journal_is_only_called_so_as_far_as_it_was_looked_at(cli: CLI) -> None:
+    cli("reserve", "snap-1")
+
+    assert cli("verify", "--quick").lines[-1] == "    nothing is wrong in what was looked at"
+    summary = found(cli, "--quick", code=0)[1]
+    assert (summary["complete"], summary["depth"], summary["deep"]) == (False, "quick", False)
+
+
+def test_what_is_required_and_was_not_looked_at_is_an_exit_code_of_its_own(cli: CLI) -> None:
+    cli("reserve", "snap-1")
+
+    cli("verify", "--require", "full")
+    assert "give --full" in cli("verify", "--quick", "--require", "full", code=8).err
+    said = cli.refused("verify", "--require", "full,moon")
+    assert "this version cannot look at 'moon': it knows full" in said
+
+
+def test_a_quiet_check_prints_only_what_somebody_must_know(cli: CLI) -> None:
+    cli("reserve", "snap-1")
+    quiet = cli("verify", "--quiet", "--full", "--require", "full")
+    assert (quiet.out, quiet.err) == ("", "")
+
+    damage_more = entries(gone=uuid(7))[DIRECTORY]
+    with cli.store() as store:
+        store.write(Write(DIRECTORY, puts={k: v.encode() for k, v in damage_more.items()}))
+    assert "dangling-entry" in cli("verify", "--quiet", code=1).out
+
+
+def test_the_help_has_a_line_for_cron_and_the_exit_codes_by_class(cli: CLI) -> None:
+    said = cli("verify", "--help").out
+
+    assert "  17 3 * * *  csijournal -p rbd verify --full --require full --quiet\n" in said
+    for line in ("  7      there is no journal of the instance", "  10-22  the store could not be"):
+        assert line in said
+
+
+def test_notes_are_counted_and_listed_only_when_asked_for(cli: CLI) -> None:
+    name = "groupsnapshot-ca51faa2-a3e0-4f2c-b2ea-e8930cfd7407-vg"
+    damage(cli, dangling(0))
+    cli.put_entry(name, uuid(9))
+
+    findings, summary = found(cli, code=0)
+    assert (findings, summary["notes"], summary["errors"]) == ([], 1, 0)
+    assert "1 note: 1 dangling-entry (--notes lists them)" in cli("verify", "--strict").out
+    (note,) = found(cli, "--notes", code=0)[0]
+    assert (note["severity"], note["request_name"]) == ("note", name)
 
 
 def test_warnings_alone_are_exit_code_0_unless_strict(cli: CLI) -> None:
     damage(cli, entries(old=uuid(1)) | {GROUPS.record_object(uuid(1)): {"csi.volname": "old"}})
 
-    assert [finding["severity"] for finding in found(cli, code=0)[0]] == ["warning"] * 2
+    assert [finding["severity"] for finding in found(cli, code=0)[0]] == ["warning"] * 3
     found(cli, "--strict", code=1)
 
 
-def test_a_place_without_journal_is_said(cli: CLI) -> None:
+def test_a_place_without_the_journal_is_never_in_order(cli: CLI) -> None:
     cli("reserve", "snap-1")
 
-    assert "holds no journal of instance other" in cli("verify", "--instance", "other").err
+    wrong = cli("verify", "--instance", "defualt", code=7)
+    said = " ".join(wrong.out.split())
+    assert "there is no journal of instance 'defualt' here: nothing was checked of it" in said
+    assert "there are journals of: 'default'" in said
+    assert "nothing is wrong" not in said
+    assert "--allow-empty" in wrong.err
+    assert found(cli, "--instance", "defualt", code=7)[1]["journal_found"] is False
+    cli("verify", "--instance", "defualt", "--allow-empty")
     cli.refused("verify", "--store", "sqlite:nothing.db", code=16)
+
+
+def test_volume_and_snapshot_journals_alone_are_named_and_not_called_in_order(cli: CLI) -> None:
+    volumes = {"csi.volumes.default": {"csi.volume.pvc-1": uuid(1)}}
+    damage(cli, volumes | {f"csi.volume.{uuid(1)}": {"csi.volname": "pvc-1"}})
+
+    for depth in ([], ["--quick"]):
+        said = cli("verify", *depth, code=7).out
+        assert "nothing was checked" in said
+        assert "not looked at: the volume and snapshot journals csi.volumes.default" in said
+        assert "nothing is wrong" not in said
 
 
 def test_all_namespaces_is_for_rados(cli: CLI) -> None:
@@ -138,10 +245,12 @@ def test_each_finding_says_where_and_its_kind_is_explained_once(cli: CLI) -> Non
         f"    object    csi.volume.group.{uuid(1)}\n"
         "    found     no group object\n"
     )
-    assert said.count("Ceph-CSI fails for this name") == 1
+    assert said.count("Ceph-CSI fails forever") == 1
     assert "\n        csijournal repair --kind dangling-entry\n" in said
     assert said.endswith(
-        "    4 entries, 1 group, 1 member, 0 leases\n    3 errors: 3 dangling-entry\n"
+        "    4 entries, 1 group, 1 member, 0 leases; 2 journal objects listed\n"
+        "    this store stands for a driver without images: nothing outside of it can hang on a"
+        " record\n    3 errors: 3 dangling-entry\n"
     )
 
 
@@ -234,7 +343,7 @@ def test_a_terminal_gets_a_progress_bar_and_findings_whole(cli: CLI) -> None:
         stderr=theirs,
     ) as process:
         os.close(theirs)
-        said = _read_all(ours)
+        said = read_all(ours)
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode()).replace("\r", "\n")
 
     assert process.returncode == 1
@@ -256,17 +365,46 @@ sys.exit(run(sys.argv[1:]))
 """
 
 
-def _read_all(terminal: int) -> bytes:
-    said = b""
-    while True:
-        try:
-            data = os.read(terminal, 65536)
-        except OSError:  # Linux's way of saying that the other side is closed
-            data = b""
-        if not data:
-            os.close(terminal)
-            return said
-        said += data
+def test_severities_are_coloured_on_a_terminal_and_named_without_colour(damaged: CLI) -> None:
+    coloured = in_terminal(damaged, 100, "verify", "--quick", colour=True)
+    assert any(line.startswith("\x1b[1;31mERROR  \x1b[0m  ") for line in coloured)
+    damaged.environment["NO_COLOR"] = "1"
+    plain = in_terminal(damaged, 100, "verify", "--quick", colour=True)
+    assert any(line.startswith("ERROR    ") for line in plain)
+    assert "\x1b" not in "".join(plain)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_prose_is_as_wide_as_the_terminal(damaged: CLI, columns: int) -> None:
+    lines = in_terminal(damaged, columns, "verify")
+    prose = [line for line in lines if "csijournal " not in line and "object    " not in line]
+    widest = max((line for line in prose if "sqlite:" not in line), key=len)
+    assert columns - 20 < len(widest) <= columns, widest
+
+
+def test_a_bar_that_stands_still_says_that_the_store_is_silent() -> None:
+    now = 0.0
+    silence = Silence(lambda: now)
+    position = Position("listing objects", 0, 100)
+    assert silence.told(position) == position
+    now = SILENT_SECONDS + 5
+    said = silence.told(position)
+    assert said.doing == f"listing objects: waiting for the store, {now:.0f} s"
+    assert said.total is None
+    assert silence.told(position._replace(done=1)).doing == "listing objects"
+    waiting = position._replace(waiting=True)
+    silence.told(waiting)
+    now += 60
+    assert silence.told(waiting) == waiting
+
+
+def test_printed_commands_look_as_the_check_did(cli: CLI) -> None:
+    cli.put_group(uuid(1), "young")
+
+    said = cli("verify", "--grace", "0s", "--full", "--settle", "0s", code=1).out
+    command = "csijournal repair --full --grace 0s --settle 0s --kind orphan-group"
+    assert f"\n        {command}\n" in said
+    assert "remove the group object" in cli(*shlex.split(command)[1:], code=1).out
 
 
 # The page; tests/cli/test_report.py looks into it
@@ -332,9 +470,51 @@ def test_all_namespaces_are_verified_in_turn(
         "corrupt-entry"
     ) == 2
     summaries = [finding["summary"] for finding in findings if "summary" in finding]
-    assert [summary["errors"] for summary in summaries] == [0, 10]
+    assert [summary["errors"] for summary in summaries] == [0, 9]
     assert said.count("\nrados://") == 3
     assert "Place by place" in (tmp_path / "r.html").read_text()
     command = next(line for line in said.splitlines() if " drop --entry corrupt" in line)
     arguments = shlex.split(command)[1:]
     assert "remove the entry 'corrupt'" in cli(*arguments).out
+
+
+@pytest.mark.ceph
+def test_in_the_wrong_namespace_the_right_one_is_named(cli: CLI, ceph: ThrowawayCluster) -> None:
+    pool = "wrong-namespace"
+    ceph.create_pool(pool)
+    with RADOSPlace(ceph, pool, "csi").open(lambda: LONG_AGO_NS) as store:
+        fill(store, entries(right=uuid(1)) | group("right", 1, vol="snap"))
+    where = ["-p", pool, "-c", str(ceph.conf)]
+
+    said = " ".join(cli("verify", *where, "-N", "cis", code=7).out.split())
+    assert "there is no journal of instance 'default' here: nothing was checked" in said
+    assert "these namespaces hold journals: 'csi'" in said
+    assert "nothing is wrong" not in said
+    said = " ".join(cli("verify", *where, code=7).out.split())
+    assert "not looked at: the journals in another namespace of the pool (-N csi)" in said
+    right = " ".join(cli("verify", *where, "-N", "csi").out.split())
+    assert "1 entry, 1 group, 1 member, 0 leases; 2 journal objects listed" in right
+    assert "not looked at: what the records stand for: images, RBD groups, subvolumes" in right
+    assert right.endswith("nothing is wrong in what was looked at")
+
+
+@pytest.mark.ceph
+def test_in_a_pool_what_nothing_points_at_is_left_with_the_commands(
+    cli: CLI, ceph: ThrowawayCluster
+) -> None:
+    pool = "left-in-a-pool"
+    ceph.create_pool(pool)
+    with RADOSPlace(ceph, pool, "").open(lambda: LONG_AGO_NS) as store:
+        fill(store, DAMAGED)
+    where = ["-p", pool, "-c", str(ceph.conf)]
+
+    findings, summary = found(cli, *where)
+    left = {f["kind"]: f for f in findings if not f["automatic"] and f["left_because"]}
+    assert set(left) == {"orphan-group", "empty-object"}
+    assert left["empty-object"]["commands"] == [["drop", "--group", uuid(6)]]
+    assert summary["stands_alone"] is False
+    before = cli("verify", *where, "-o", "json", code=1).out
+    assert "orphan-group" in before
+    cli("repair", *where, "--kind", "orphan-group", "--apply", code=1)
+    after = found(cli, *where)[0]
+    assert [f["kind"] for f in after].count("orphan-group") == 2

@@ -1,6 +1,6 @@
-"""Places with damage that is known to the last key.
+"""Pools with damage that is known to the last key.
 
-A Wreck starts out healthy: groups of several instances, and what other journals
+A DamagedPool starts out healthy: groups of several instances, and what other journals
 and RBD keep in the same pool.  Each function of DAMAGES adds one damage to one
 instance and says what verify must find, what repair must take away, and what
 is left for people to decide.
@@ -55,20 +55,33 @@ class _Removal(NamedTuple):
     key: str = ""
 
 
-class Wreck:
+class _Unpointed(NamedTuple):
+    """A group that nothing points at, where repair may decide alone about it."""
+
+    told: Told
+    hidden: bool
+    """Whether an entry points at it until a repair."""
+    under_lease: bool
+    """Whether a stale lease lists it: it then goes with the lease."""
+
+
+class DamagedPool:
     """What is to lie in a place: `old` and `young` objects, and what must come of them.
 
-    `found` is what a deep verify finds and `left` what it finds after a repair;
-    `making` and `making_quick` count what is young.
+    `found` is what a full check finds and `left` what it finds after a repair;
+    where the store does not stand alone, repair leaves what nothing points at.
+    `pending` and `pending_quick` count what is young.
     """
 
     def __init__(self) -> None:
         self.old: Objects = {name: dict(entries) for name, entries in FOREIGN.items()}
         self.young: Objects = {}
-        self.found: list[Told] = []
-        self.left: list[Told] = []
-        self.making = 0
-        self.making_quick = 0
+        self.stands_alone = True
+        self._found: list[Told] = []
+        self.left_always: list[Told] = []
+        self._unpointed: list[_Unpointed] = []
+        self.pending = 0
+        self.pending_quick = 0
         self.instance = "default"
         self._deep_only: set[Told] = set()
         self._removals: list[_Removal] = []
@@ -152,6 +165,7 @@ class Wreck:
         automatic: bool = False,
         instance_id: str | None = None,
         in_directory: bool = False,
+        object_name: str = "",
         deep_only: bool = False,
     ) -> None:
         """A finding; one that is not automatic is there after a repair too."""
@@ -161,15 +175,16 @@ class Wreck:
         finding = Told(
             kind,
             instance,
-            self.directory_of(instance) if in_directory else GROUPS.record_object(group_uuid),
+            object_name
+            or (self.directory_of(instance) if in_directory else GROUPS.record_object(group_uuid)),
             key,
             request_name or "",
             group_uuid,
             automatic,
         )
-        self.found.append(finding)
+        self._found.append(finding)
         if not automatic:
-            self.left.append(finding)
+            self.left_always.append(finding)
         if deep_only:
             self._deep_only.add(finding)
 
@@ -180,30 +195,30 @@ class Wreck:
         request_name: str | None = None,
         *,
         hidden: bool = False,
+        under_lease: bool = False,
     ) -> None:
         """A finding about a group that nothing points at; `hidden` until a repair."""
-        automatic = kind is not FindingKind.DETACHED_GROUP
         self.expect(
             kind,
             group_uuid,
             request_name=request_name,
             of_entry=False,
-            automatic=automatic,
             instance_id="",
             deep_only=True,
         )
-        if hidden:
-            self.found.pop()
-        if automatic:
-            self.goes(group_uuid)
+        if kind in {FindingKind.ORPHAN_GROUP, FindingKind.EMPTY_OBJECT}:
+            self._found.pop()
+            self._unpointed.append(_Unpointed(self.left_always.pop(), hidden, under_lease))
+        elif hidden:
+            self._found.pop()
 
     def goes(self, group_uuid: str) -> None:
         """Repair removes the group object."""
         self._removals.append(_Removal(GROUPS.record_object(group_uuid)))
 
-    def loses(self, key: str) -> None:
+    def loses(self, key: str, instance_id: str = "") -> None:
         """Repair removes the key from the directory."""
-        self._removals.append(_Removal(self.directory, key))
+        self._removals.append(_Removal(self.directory_of(instance_id or self.instance), key))
 
     def loses_entry(self, request_name: str) -> None:
         self.loses(GROUPS.entry_key(request_name))
@@ -213,10 +228,10 @@ class Wreck:
         self.loses(lease.key)
         self._revoked.append((self.directory, Lease(lease.uuids, since=NOW, revoked=True)))
 
-    def is_in_the_making(self, *, deep_only: bool = False) -> None:
-        self.making += 1
+    def is_pending(self, *, deep_only: bool = False) -> None:
+        self.pending += 1
         if not deep_only and self.instance == "default":
-            self.making_quick += 1
+            self.pending_quick += 1
 
     # For tests
 
@@ -226,11 +241,25 @@ class Wreck:
             store = place.open(lambda clock_ns=clock_ns: clock_ns)  # type: ignore[misc]
             for name, entries in objects.items():
                 store.write(Write(name, guards=(ObjectAbsent(),), puts=entries))
+        self.stands_alone = store.stands_alone
         return store
 
+    @property
+    def found(self) -> list[Told]:
+        """What a full check finds."""
+        unpointed = [one.told for one in self._unpointed if not one.hidden]
+        return [*self._found, *(t._replace(automatic=self.stands_alone) for t in unpointed)]
+
+    @property
+    def left(self) -> list[Told]:
+        """What a full check finds after a repair."""
+        left = [one.told for one in self._unpointed if not one.under_lease]
+        return [*self.left_always, *([] if self.stands_alone else left)]
+
     def found_quickly(self) -> list[Told]:
-        """What a look at the default instance alone finds."""
-        return [f for f in self.found if f.instance_id == "default" and f not in self._deep_only]
+        """What a quick check of the default instance finds."""
+        quick = [finding for finding in self._found if finding not in self._deep_only]
+        return [f for f in quick if f.instance_id.partition(".")[0] in {"default", ""}]
 
     def before(self) -> Objects:
         return {**self.old, **self.young}
@@ -238,6 +267,9 @@ class Wreck:
     def after(self) -> Objects:
         """What must lie there when repair has done all it may."""
         objects = {name: dict(entries) for name, entries in self.before().items()}
+        for one in self._unpointed:
+            if self.stands_alone or one.under_lease:
+                objects.pop(one.told.object_name, None)
         for object_name, key in self._removals:
             if key:
                 objects[object_name].pop(key, None)
@@ -251,341 +283,375 @@ class Wreck:
 # Each damage; the name of the function tells it
 
 
-def dangling_entry(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.entry(name, group_uuid)
-    wreck.expect(FindingKind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
-    wreck.loses_entry(name)
+def dangling_entry(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.expect(FindingKind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
+    pool.loses_entry(name)
 
 
-def dangling_twins(wreck: Wreck) -> None:
-    group_uuid = wreck.uuid()
-    for name in (wreck.name(), wreck.name()):
-        wreck.entry(name, group_uuid)
-        wreck.expect(FindingKind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
-        wreck.loses_entry(name)
+def dangling_twins(pool: DamagedPool) -> None:
+    group_uuid = pool.uuid()
+    for name in (pool.name(), pool.name()):
+        pool.entry(name, group_uuid)
+        pool.expect(FindingKind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
+        pool.loses_entry(name)
 
 
-def _unpopulated(wreck: Wreck, entries: dict[str, bytes], names: int = 1) -> None:
-    group_uuid = wreck.uuid()
-    wreck.object(group_uuid, entries)
+def _unpopulated(pool: DamagedPool, entries: dict[str, bytes], names: int = 1) -> None:
+    group_uuid = pool.uuid()
+    pool.object(group_uuid, entries)
     for _ in range(names):
-        name = wreck.name()
-        wreck.entry(name, group_uuid)
-        wreck.expect(FindingKind.UNPOPULATED_GROUP, group_uuid, request_name=name, automatic=True)
-        wreck.loses_entry(name)
-    wreck.goes(group_uuid)
+        name = pool.name()
+        pool.entry(name, group_uuid)
+        pool.expect(FindingKind.UNPOPULATED_GROUP, group_uuid, request_name=name, automatic=True)
+        pool.loses_entry(name)
+    pool.goes(group_uuid)
 
 
-def unpopulated_group(wreck: Wreck) -> None:
-    _unpopulated(wreck, {})
+def unpopulated_group(pool: DamagedPool) -> None:
+    _unpopulated(pool, {})
 
 
-def unpopulated_group_with_attributes(wreck: Wreck) -> None:
-    _unpopulated(wreck, {"csi.creationtime": b"2020-01-01T00:00:00Z", "csi.groupname": b"x"})
+def unpopulated_group_with_attributes(pool: DamagedPool) -> None:
+    _unpopulated(pool, {"csi.creationtime": b"2020-01-01T00:00:00Z", "csi.groupname": b"x"})
 
 
-def unpopulated_twins(wreck: Wreck) -> None:
-    _unpopulated(wreck, {}, names=2)
+def unpopulated_twins(pool: DamagedPool) -> None:
+    _unpopulated(pool, {}, names=2)
 
 
-def young_unpopulated_group(wreck: Wreck) -> None:
-    group_uuid = wreck.uuid()
-    wreck.entry(wreck.name(), group_uuid)
-    wreck.object(group_uuid, {}, young=True)
-    wreck.is_in_the_making()
+def young_unpopulated_group(pool: DamagedPool) -> None:
+    group_uuid = pool.uuid()
+    pool.entry(pool.name(), group_uuid)
+    pool.object(group_uuid, {}, young=True)
+    pool.is_pending()
 
 
-def unpopulated_group_of_young_creation_time(wreck: Wreck) -> None:
-    group_uuid = wreck.uuid()
-    wreck.entry(wreck.name(), group_uuid)
-    wreck.object(group_uuid, {"csi.creationtime": str(NOW).encode()})
-    wreck.is_in_the_making()
+def unpopulated_group_of_young_creation_time(pool: DamagedPool) -> None:
+    group_uuid = pool.uuid()
+    pool.entry(pool.name(), group_uuid)
+    pool.object(group_uuid, {"csi.creationtime": str(NOW).encode()})
+    pool.is_pending()
 
 
-def nameless_group(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.entry(name, group_uuid)
-    wreck.object(group_uuid, MEMBERS)
-    wreck.expect(FindingKind.NAMELESS_GROUP, group_uuid, request_name=name)
+def nameless_group(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.object(group_uuid, MEMBERS)
+    pool.expect(FindingKind.NAMELESS_GROUP, group_uuid, request_name=name)
 
 
-def orphan_group(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.group(group_uuid, name)
-    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
+def orphan_group(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.group(group_uuid, name)
+    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
 
 
-def orphan_group_of_a_reserved_name(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.healthy(name, MEMBERS)
-    wreck.group(group_uuid, name)
-    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
+def orphan_group_of_a_reserved_name(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.healthy(name, MEMBERS)
+    pool.group(group_uuid, name)
+    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
 
 
-def orphan_group_with_an_empty_name(wreck: Wreck) -> None:
-    group_uuid = wreck.uuid()
-    wreck.group(group_uuid, "")
-    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, "")
+def orphan_group_with_an_empty_name(pool: DamagedPool) -> None:
+    group_uuid = pool.uuid()
+    pool.group(group_uuid, "")
+    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, "")
 
 
-def orphan_group_whose_name_is_no_text(wreck: Wreck) -> None:
-    group_uuid = wreck.uuid()
-    wreck.group(group_uuid, "", volname=b"\xff")
-    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, "\udcff")
+def orphan_group_whose_name_is_no_text(pool: DamagedPool) -> None:
+    group_uuid = pool.uuid()
+    pool.group(group_uuid, "", volname=b"\xff")
+    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, "\udcff")
 
 
-def young_orphan_group(wreck: Wreck) -> None:
-    wreck.group(wreck.uuid(), wreck.name(), young=True)
-    wreck.is_in_the_making(deep_only=True)
+def young_orphan_group(pool: DamagedPool) -> None:
+    pool.group(pool.uuid(), pool.name(), young=True)
+    pool.is_pending(deep_only=True)
 
 
-def orphan_group_of_young_creation_time(wreck: Wreck) -> None:
-    wreck.group(wreck.uuid(), wreck.name(), creationtime=str(NOW).encode())
-    wreck.is_in_the_making(deep_only=True)
+def orphan_group_of_young_creation_time(pool: DamagedPool) -> None:
+    pool.group(pool.uuid(), pool.name(), creationtime=str(NOW).encode())
+    pool.is_pending(deep_only=True)
 
 
-def detached_group(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.group(group_uuid, name, members=MEMBERS)
-    wreck.expect_unentered(FindingKind.DETACHED_GROUP, group_uuid, name)
+def detached_group(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.group(group_uuid, name, members=MEMBERS)
+    pool.expect_unentered(FindingKind.DETACHED_GROUP, group_uuid, name)
 
 
-def young_detached_group(wreck: Wreck) -> None:
-    wreck.group(wreck.uuid(), wreck.name(), members=MEMBERS, young=True)
-    wreck.is_in_the_making(deep_only=True)
+def young_detached_group(pool: DamagedPool) -> None:
+    pool.group(pool.uuid(), pool.name(), members=MEMBERS, young=True)
+    pool.is_pending(deep_only=True)
 
 
-def empty_object(wreck: Wreck) -> None:
-    group_uuid = wreck.uuid()
-    wreck.object(group_uuid, {})
-    wreck.expect_unentered(FindingKind.EMPTY_OBJECT, group_uuid)
+def empty_object(pool: DamagedPool) -> None:
+    group_uuid = pool.uuid()
+    pool.object(group_uuid, {})
+    pool.expect_unentered(FindingKind.EMPTY_OBJECT, group_uuid)
 
 
-def young_empty_object(wreck: Wreck) -> None:
-    wreck.object(wreck.uuid(), {}, young=True)
-    wreck.is_in_the_making(deep_only=True)
+def young_empty_object(pool: DamagedPool) -> None:
+    pool.object(pool.uuid(), {}, young=True)
+    pool.is_pending(deep_only=True)
 
 
-def revived_group(wreck: Wreck) -> None:
-    group_uuid = wreck.uuid()
-    wreck.object(group_uuid, MEMBERS)
-    wreck.expect_unentered(FindingKind.REVIVED_GROUP, group_uuid)
+def members_elsewhere(pool: DamagedPool) -> None:
+    group_uuid = pool.uuid()
+    pool.object(group_uuid, MEMBERS)
+    pool.expect_unentered(FindingKind.MEMBERS_ELSEWHERE, group_uuid)
 
 
-def young_revived_group(wreck: Wreck) -> None:
-    wreck.object(wreck.uuid(), MEMBERS, young=True)
-    wreck.is_in_the_making(deep_only=True)
+def young_members_elsewhere(pool: DamagedPool) -> None:
+    pool.object(pool.uuid(), MEMBERS, young=True)
+    pool.is_pending(deep_only=True)
 
 
-def entry_of_another_names_leftover(wreck: Wreck) -> None:
+def entry_of_another_names_leftover(pool: DamagedPool) -> None:
     """Once the wrong entry is gone, nothing points at the leftover, which goes too."""
-    name, owner, group_uuid = wreck.name(), wreck.name(), wreck.uuid()
-    wreck.healthy(owner)
-    wreck.entry(name, group_uuid)
-    wreck.group(group_uuid, owner)
-    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
-    wreck.loses_entry(name)
-    wreck.goes(group_uuid)
+    name, owner, group_uuid = pool.name(), pool.name(), pool.uuid()
+    pool.healthy(owner)
+    pool.entry(name, group_uuid)
+    pool.group(group_uuid, owner)
+    pool.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
+    pool.loses_entry(name)
+    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, owner, hidden=True)
 
 
-def entries_of_another_names_leftover(wreck: Wreck) -> None:
-    owner, group_uuid = wreck.name(), wreck.uuid()
-    wreck.healthy(owner)
-    wreck.group(group_uuid, owner)
-    for name in (wreck.name(), wreck.name()):
-        wreck.entry(name, group_uuid)
-        wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
-        wreck.loses_entry(name)
-    wreck.goes(group_uuid)
+def entries_of_another_names_leftover(pool: DamagedPool) -> None:
+    owner, group_uuid = pool.name(), pool.uuid()
+    pool.healthy(owner)
+    pool.group(group_uuid, owner)
+    for name in (pool.name(), pool.name()):
+        pool.entry(name, group_uuid)
+        pool.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
+        pool.loses_entry(name)
+    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, owner, hidden=True)
 
 
-def entry_of_another_names_leftover_with_members(wreck: Wreck) -> None:
-    name, owner, group_uuid = wreck.name(), wreck.name(), wreck.uuid()
-    wreck.healthy(owner)
-    wreck.entry(name, group_uuid)
-    wreck.group(group_uuid, owner, members=MEMBERS)
-    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
-    wreck.loses_entry(name)
-    wreck.expect_unentered(FindingKind.DETACHED_GROUP, group_uuid, owner, hidden=True)
+def entry_of_another_names_leftover_with_members(pool: DamagedPool) -> None:
+    name, owner, group_uuid = pool.name(), pool.name(), pool.uuid()
+    pool.healthy(owner)
+    pool.entry(name, group_uuid)
+    pool.group(group_uuid, owner, members=MEMBERS)
+    pool.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name, automatic=True)
+    pool.loses_entry(name)
+    pool.expect_unentered(FindingKind.DETACHED_GROUP, group_uuid, owner, hidden=True)
 
 
-def entry_of_a_group_whose_name_has_no_entry(wreck: Wreck) -> None:
-    name, owner, group_uuid = wreck.name(), wreck.name(), wreck.uuid()
-    wreck.entry(name, group_uuid)
-    wreck.group(group_uuid, owner, members=MEMBERS)
-    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
+def entry_of_a_group_whose_name_has_no_entry(pool: DamagedPool) -> None:
+    name, owner, group_uuid = pool.name(), pool.name(), pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.group(group_uuid, owner, members=MEMBERS)
+    pool.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
 
 
-def entry_of_a_group_whose_name_dangles(wreck: Wreck) -> None:
-    name, owner = wreck.name(), wreck.name()
-    group_uuid, missing = wreck.uuid(), wreck.uuid()
-    wreck.entry(name, group_uuid)
-    wreck.group(group_uuid, owner)
-    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
-    wreck.entry(owner, missing)
-    wreck.expect(FindingKind.DANGLING_ENTRY, missing, request_name=owner, automatic=True)
-    wreck.loses_entry(owner)
+def entry_of_a_group_whose_name_dangles(pool: DamagedPool) -> None:
+    name, owner = pool.name(), pool.name()
+    group_uuid, missing = pool.uuid(), pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.group(group_uuid, owner)
+    pool.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
+    pool.entry(owner, missing)
+    pool.expect(FindingKind.DANGLING_ENTRY, missing, request_name=owner, automatic=True)
+    pool.loses_entry(owner)
 
 
-def entry_of_a_group_whose_name_is_no_text(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.entry(name, group_uuid)
-    wreck.group(group_uuid, "", volname=b"\xff")
-    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
+def entry_of_a_group_whose_name_is_no_text(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.group(group_uuid, "", volname=b"\xff")
+    pool.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
 
 
-def two_entries_of_one_group(wreck: Wreck) -> None:
-    name = wreck.name()
-    group_uuid = wreck.healthy(members=MEMBERS)
-    wreck.entry(name, group_uuid)
-    wreck.expect(FindingKind.SHARED_UUID, group_uuid, request_name=name, automatic=True)
-    wreck.loses_entry(name)
+def two_entries_of_one_group(pool: DamagedPool) -> None:
+    name = pool.name()
+    group_uuid = pool.healthy(members=MEMBERS)
+    pool.entry(name, group_uuid)
+    pool.expect(FindingKind.SHARED_UUID, group_uuid, request_name=name, automatic=True)
+    pool.loses_entry(name)
 
 
-def two_instances_of_one_group(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    for instance_id in (wreck.instance, OTHER_INSTANCE):
-        wreck.entry(name, group_uuid, instance_id)
-    wreck.group(group_uuid, name)
-    wreck.expect(
+def two_instances_of_one_group(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    for instance_id in (pool.instance, OTHER_INSTANCE):
+        pool.entry(name, group_uuid, instance_id)
+    pool.group(group_uuid, name)
+    pool.expect(
         FindingKind.SHARED_UUID,
         group_uuid,
         request_name=name,
-        instance_id=max(wreck.instance, OTHER_INSTANCE),
+        instance_id=max(pool.instance, OTHER_INSTANCE),
         deep_only=True,
     )
 
 
-def entry_of_another_instances_group(wreck: Wreck) -> None:
-    name, owner, group_uuid = wreck.name(), wreck.name(), wreck.uuid()
-    wreck.entry(owner, group_uuid, OTHER_INSTANCE)
-    wreck.group(group_uuid, owner)
-    wreck.entry(name, group_uuid)
-    wreck.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
+def entry_of_another_instances_group(pool: DamagedPool) -> None:
+    name, owner, group_uuid = pool.name(), pool.name(), pool.uuid()
+    pool.entry(owner, group_uuid, OTHER_INSTANCE)
+    pool.group(group_uuid, owner)
+    pool.entry(name, group_uuid)
+    pool.expect(FindingKind.NAME_MISMATCH, group_uuid, request_name=name)
 
 
-def corrupt_entries(wreck: Wreck) -> None:
-    group_uuid = wreck.uuid()
+def corrupt_entries(pool: DamagedPool) -> None:
+    group_uuid = pool.uuid()
     for value in (b"", b"garbage", b"\xff", group_uuid.encode() + b"\n", b"a" * 36):
-        name = wreck.name()
-        wreck.put(GROUPS.entry_key(name), value)
-        wreck.expect(FindingKind.CORRUPT_ENTRY, request_name=name, in_directory=True)
+        name = pool.name()
+        pool.put(GROUPS.entry_key(name), value)
+        pool.expect(FindingKind.CORRUPT_ENTRY, request_name=name, in_directory=True)
 
 
-def wrong_group_name(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.entry(name, group_uuid)
-    wreck.group(group_uuid, name, groupname=b"csi-vol-group-" + wreck.uuid().encode())
-    _expect_attribute(wreck, FindingKind.WRONG_GROUP_NAME, group_uuid, name, "csi.groupname")
+def unfinished_group(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.group(group_uuid, name, creationtime=str(seconds_later(-2 * 24 * 3600)).encode())
+    _expect_attribute(pool, FindingKind.UNFINISHED_GROUP, group_uuid, name, "")
 
 
-def missing_group_name(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.entry(name, group_uuid)
-    wreck.group(group_uuid, name, without=("csi.groupname",))
-    _expect_attribute(wreck, FindingKind.MISSING_ATTRIBUTE, group_uuid, name, "csi.groupname")
+def group_without_uuid(pool: DamagedPool) -> None:
+    if GROUPS.record_prefix not in pool.old:
+        pool.old[GROUPS.record_prefix] = {"vol-1": b"snap-1"}
+        pool.expect(
+            FindingKind.GROUP_WITHOUT_UUID, object_name=GROUPS.record_prefix, instance_id=""
+        )
 
 
-def no_creation_time(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.entry(name, group_uuid)
-    wreck.group(group_uuid, name, without=("csi.creationtime",))
-    _expect_attribute(wreck, FindingKind.UNREADABLE_TIME, group_uuid, name, "csi.creationtime")
+def sharded_directory(pool: DamagedPool) -> None:
+    """The entries of the shard count, and one whose group is missing is found in it."""
+    shard = f"{pool.instance}.3"
+    if pool.directory_of(shard) not in pool.old:
+        pool.expect(FindingKind.SHARDED_DIRECTORY, in_directory=True)
+    name, group_uuid, missing = pool.name(), pool.uuid(), pool.uuid()
+    pool.entry(name, group_uuid, shard)
+    pool.group(group_uuid, name, members=MEMBERS)
+    pool.entry(f"{name} dangles", missing, shard)
+    pool.expect(
+        FindingKind.DANGLING_ENTRY,
+        missing,
+        request_name=f"{name} dangles",
+        instance_id=shard,
+        automatic=True,
+    )
+    pool.loses(GROUPS.entry_key(f"{name} dangles"), shard)
 
 
-def unreadable_attributes(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.entry(name, group_uuid)
-    wreck.group(group_uuid, name, creationtime=b"\xff yesterday", groupname=b"")
-    _expect_attribute(wreck, FindingKind.MISSING_ATTRIBUTE, group_uuid, name, "csi.groupname")
-    _expect_attribute(wreck, FindingKind.UNREADABLE_TIME, group_uuid, name, "csi.creationtime")
+def wrong_group_name(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.group(group_uuid, name, groupname=b"csi-vol-group-" + pool.uuid().encode())
+    _expect_attribute(pool, FindingKind.WRONG_GROUP_NAME, group_uuid, name, "csi.groupname")
+
+
+def missing_group_name(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.group(group_uuid, name, without=("csi.groupname",))
+    _expect_attribute(pool, FindingKind.MISSING_ATTRIBUTE, group_uuid, name, "csi.groupname")
+
+
+def no_creation_time(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.group(group_uuid, name, without=("csi.creationtime",))
+    _expect_attribute(pool, FindingKind.UNREADABLE_TIME, group_uuid, name, "csi.creationtime")
+
+
+def unreadable_attributes(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.group(group_uuid, name, creationtime=b"\xff yesterday", groupname=b"")
+    _expect_attribute(pool, FindingKind.MISSING_ATTRIBUTE, group_uuid, name, "csi.groupname")
+    _expect_attribute(pool, FindingKind.UNREADABLE_TIME, group_uuid, name, "csi.creationtime")
 
 
 def _expect_attribute(
-    wreck: Wreck, kind: FindingKind, group_uuid: str, name: str, key: str
+    pool: DamagedPool, kind: FindingKind, group_uuid: str, name: str, key: str
 ) -> None:
-    wreck.expect(kind, group_uuid, key=key, request_name=name, of_entry=False)
+    pool.expect(kind, group_uuid, key=key, request_name=name, of_entry=False)
 
 
-def invalid_request_names(wreck: Wreck) -> None:
-    for name in (f"\x01{wreck.name()}", wreck.name() + "x" * 128):
-        group_uuid = wreck.healthy(name)
-        wreck.expect(
+def invalid_request_names(pool: DamagedPool) -> None:
+    for name in (f"\x01{pool.name()}", pool.name() + "x" * 128):
+        group_uuid = pool.healthy(name)
+        pool.expect(
             FindingKind.INVALID_REQUEST_NAME, group_uuid, request_name=name, in_directory=True
         )
 
 
-def invalid_request_name_that_dangles(wreck: Wreck) -> None:
-    name, group_uuid = f"{wreck.name()}\x7f", wreck.uuid()
-    wreck.entry(name, group_uuid)
-    wreck.expect(FindingKind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
-    wreck.loses_entry(name)
-    wreck.expect(FindingKind.INVALID_REQUEST_NAME, group_uuid, request_name=name, in_directory=True)
-    wreck.left.pop()
+def invalid_request_name_that_dangles(pool: DamagedPool) -> None:
+    name, group_uuid = f"{pool.name()}\x7f", pool.uuid()
+    pool.entry(name, group_uuid)
+    pool.expect(FindingKind.DANGLING_ENTRY, group_uuid, request_name=name, automatic=True)
+    pool.loses_entry(name)
+    pool.expect(FindingKind.INVALID_REQUEST_NAME, group_uuid, request_name=name, in_directory=True)
+    pool.left_always.pop()
 
 
-def unknown_keys(wreck: Wreck) -> None:
-    lease = Lease((wreck.uuid(),), since=LONG_AGO)
+def unknown_keys(pool: DamagedPool) -> None:
+    lease = Lease((pool.uuid(),), since=LONG_AGO)
     unknown = {
-        f"note {wreck.name()}": b"\xff",
-        f"csi.lease.{wreck.uuid()}": lease.value,
-        f"csi.lease.revoked.{wreck.uuid()}": b"[" * 100_000,
+        f"note {pool.name()}": b"\xff",
+        f"csi.lease.{pool.uuid()}": lease.value,
+        f"csi.lease.revoked.{pool.uuid()}": b"[" * 100_000,
         lease.key: b'{"since": 7, "uuids": []}',
     }
     for key, value in unknown.items():
-        wreck.put(key, value)
-        wreck.expect(FindingKind.UNKNOWN_KEY, key=key, in_directory=True)
+        pool.put(key, value)
+        pool.expect(FindingKind.UNKNOWN_KEY, key=key, in_directory=True)
 
 
-def stale_lease(wreck: Wreck) -> None:
-    used = wreck.healthy(members=MEMBERS)
-    _expect_stale(wreck, wreck.lease(wreck.uuid(), used, wreck.uuid()))
+def stale_lease(pool: DamagedPool) -> None:
+    used = pool.healthy(members=MEMBERS)
+    _expect_stale(pool, pool.lease(pool.uuid(), used, pool.uuid()))
 
 
-def stale_lease_of_a_client_that_died_in_reserve(wreck: Wreck) -> None:
-    name, group_uuid, used = wreck.name(), wreck.uuid(), wreck.healthy()
-    wreck.group(group_uuid, name)
-    _expect_stale(wreck, wreck.lease(used, group_uuid, wreck.uuid()))
-    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
+def stale_lease_of_a_client_that_died_in_reserve(pool: DamagedPool) -> None:
+    name, group_uuid, used = pool.name(), pool.uuid(), pool.healthy()
+    pool.group(group_uuid, name)
+    _expect_stale(pool, pool.lease(used, group_uuid, pool.uuid()))
+    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name, under_lease=True)
 
 
-def stale_lease_of_a_young_group(wreck: Wreck) -> None:
+def stale_lease_of_a_young_group(pool: DamagedPool) -> None:
     """Whoever makes it is refused once the lease is revoked: so it goes whatever its age."""
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.group(group_uuid, name, young=True)
-    _expect_stale(wreck, wreck.lease(group_uuid))
-    wreck.is_in_the_making(deep_only=True)
-    wreck.goes(group_uuid)
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.group(group_uuid, name, young=True)
+    _expect_stale(pool, pool.lease(group_uuid))
+    pool.is_pending(deep_only=True)
+    pool.goes(group_uuid)
 
 
-def stale_lease_of_a_group_with_members(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.group(group_uuid, name, members=MEMBERS)
-    _expect_stale(wreck, wreck.lease(group_uuid))
-    wreck.expect_unentered(FindingKind.DETACHED_GROUP, group_uuid, name)
+def stale_lease_of_a_group_with_members(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.group(group_uuid, name, members=MEMBERS)
+    _expect_stale(pool, pool.lease(group_uuid))
+    pool.expect_unentered(FindingKind.DETACHED_GROUP, group_uuid, name)
 
 
-def lease_revoked_long_ago(wreck: Wreck) -> None:
-    name, group_uuid = wreck.name(), wreck.uuid()
-    wreck.group(group_uuid, name)
-    lease = wreck.lease(wreck.uuid(), group_uuid, revoked=True)
-    wreck.expect(FindingKind.STALE_LEASE, key=lease.key, in_directory=True, automatic=True)
-    wreck.loses(lease.key)
-    wreck.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
+def lease_revoked_long_ago(pool: DamagedPool) -> None:
+    name, group_uuid = pool.name(), pool.uuid()
+    pool.group(group_uuid, name)
+    lease = pool.lease(pool.uuid(), group_uuid, revoked=True)
+    pool.expect(FindingKind.STALE_LEASE, key=lease.key, in_directory=True, automatic=True)
+    pool.loses(lease.key)
+    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name, under_lease=True)
 
 
-def leases_in_use(wreck: Wreck) -> None:
-    wreck.lease(wreck.uuid(), wreck.healthy(), since=NOW)
-    wreck.lease(wreck.uuid(), since=NOW, revoked=True)
+def leases_in_use(pool: DamagedPool) -> None:
+    pool.lease(pool.uuid(), pool.healthy(), since=NOW)
+    pool.lease(pool.uuid(), since=NOW, revoked=True)
 
 
-def _expect_stale(wreck: Wreck, lease: Lease) -> None:
-    wreck.expect(FindingKind.STALE_LEASE, key=lease.key, in_directory=True, automatic=True)
-    wreck.is_revoked(lease)
+def _expect_stale(pool: DamagedPool, lease: Lease) -> None:
+    pool.expect(FindingKind.STALE_LEASE, key=lease.key, in_directory=True, automatic=True)
+    pool.is_revoked(lease)
 
 
-DAMAGES: dict[str, Callable[[Wreck], None]] = {
+DAMAGES: dict[str, Callable[[DamagedPool], None]] = {
     damage.__name__: damage
     for damage in (
         dangling_entry,
@@ -606,8 +672,8 @@ DAMAGES: dict[str, Callable[[Wreck], None]] = {
         young_detached_group,
         empty_object,
         young_empty_object,
-        revived_group,
-        young_revived_group,
+        members_elsewhere,
+        young_members_elsewhere,
         entry_of_another_names_leftover,
         entries_of_another_names_leftover,
         entry_of_another_names_leftover_with_members,
@@ -618,6 +684,9 @@ DAMAGES: dict[str, Callable[[Wreck], None]] = {
         two_instances_of_one_group,
         entry_of_another_instances_group,
         corrupt_entries,
+        unfinished_group,
+        group_without_uuid,
+        sharded_directory,
         wrong_group_name,
         missing_group_name,
         no_creation_time,
@@ -635,23 +704,27 @@ DAMAGES: dict[str, Callable[[Wreck], None]] = {
 }
 
 
-def every_damage() -> Wreck:
-    """One wreck that has it all, in two instances."""
-    wreck = Wreck()
+def every_damage() -> DamagedPool:
+    """One pool that has all damage, in two instances."""
+    pool = DamagedPool()
     for damage in DAMAGES:
-        wreck.add(damage, "default")
-        wreck.add(damage, INSTANCES[-1])
-    return wreck
+        pool.add(damage, "default")
+        pool.add(damage, INSTANCES[-1])
+    return pool
 
 
-def wrecks() -> st.SearchStrategy[Wreck]:
+def damaged_pools() -> st.SearchStrategy[DamagedPool]:
     """Damage in any mixture, in any of the instances."""
     damage = st.tuples(st.sampled_from(sorted(DAMAGES)), st.sampled_from(INSTANCES))
-    return st.lists(damage, max_size=12).map(_wreck_of)
+    return st.lists(damage, max_size=12).map(_pool_with)
 
 
-def _wreck_of(damages: list[tuple[str, str]]) -> Wreck:
-    wreck = Wreck()
+def _pool_with(damages: list[tuple[str, str]]) -> DamagedPool:
+    pool = DamagedPool()
     for damage, instance_id in damages:
-        wreck.add(damage, instance_id)
-    return wreck
+        pool.add(damage, instance_id)
+    return pool
+
+
+Wreck = DamagedPool
+wrecks = damaged_pools

@@ -23,10 +23,11 @@ _VERIFY = r"""
 import json, re, sys, time
 from pathlib import Path
 from csijournal import open_store
-from csijournal.check.scan import Verifier
+from csijournal.check.scan import Depth, Verifier
 start = time.perf_counter()
 with open_store(sys.argv[1]) as store:
-    found = sum(1 for _ in Verifier(store, deep=sys.argv[2] == "deep").findings())
+    depth = Depth.FULL if sys.argv[2] == "deep" else Depth.QUICK
+    found = sum(1 for _ in Verifier(store, depth=depth, settle_seconds=0).findings())
 seconds = time.perf_counter() - start
 peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]
 print(json.dumps({"seconds": round(seconds, 2), "peak_kib": int(peak), "findings": found}))

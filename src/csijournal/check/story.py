@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from csijournal.check.findings import FindingKind
-from csijournal.check.scan import kind_without_entry
+from csijournal.check.records import kind_without_entry
 from csijournal.journal.grace import GRACE_SECONDS, Grace
 from csijournal.journal.model import Entry
 from csijournal.journal.state import EntryState, classify_record

@@ -9,6 +9,8 @@ from csijournal.errors import CSIJournalError
 OK = 0
 FINDINGS = 1
 USAGE = 2
+NOTHING_CHECKED = 7
+INCOMPLETE = 8
 BUG = 70
 OUTPUT_LOST = 74
 HUNG_UP = 129
@@ -19,6 +21,8 @@ TERMINATED = 143
 _OWN = {
     OK: "done",
     FINDINGS: "verify found errors, or repair left some",
+    NOTHING_CHECKED: "verify found no journal of the instance there: nothing was checked",
+    INCOMPLETE: "verify could not look at all that --require names",
     BUG: "a bug in csijournal: please report it",
     OUTPUT_LOST: "the output or a backup could not be written; standard error says what was done",
     HUNG_UP: "the terminal was closed (SIGHUP); else as 130",

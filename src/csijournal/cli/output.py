@@ -26,7 +26,9 @@ _WIDTH = 96
 NOTHING = "-"
 """What a table shows for a value that is not there."""
 
-_RED = "\x1b[1;31m"
+RED = "\x1b[1;31m"
+YELLOW = "\x1b[33m"
+GREEN = "\x1b[32m"
 _PLAIN = "\x1b[0m"
 
 
@@ -178,7 +180,7 @@ def report(settings: Settings, error: Exception, exit_code: int, *, hint: str) -
 
 def report_text(message: str, hint: str = "") -> None:
     """Say what went wrong, to people."""
-    label = f"{_RED}error:{_PLAIN}" if _coloured(sys.stderr) else "error:"
+    label = coloured("error:", RED, sys.stderr)
     _print_error_line(f"{PROGRAM}: {label} {printable(message)}")
     if hint:
         _print_error_line(f"hint: {printable(hint)}")
@@ -223,7 +225,12 @@ def _print_error_line(text: str) -> None:
             return
 
 
-def _coloured(stream: TextIO | None) -> bool:
+def coloured(text: str, colour: str, stream: TextIO | None) -> str:
+    """`text` in a colour where `stream` shows one.  The text must say all by itself."""
+    return f"{colour}{text}{_PLAIN}" if _shows_colour(stream) else text
+
+
+def _shows_colour(stream: TextIO | None) -> bool:
     """Whether `stream` is a terminal whose user has not refused colour."""
     return (
         stream is not None

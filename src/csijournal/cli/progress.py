@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,13 +14,20 @@ if TYPE_CHECKING:
 
 _REFRESH_SECONDS = 0.1
 
+SILENT_SECONDS = 2.0
+"""After how long without any progress the bar says that the store does not answer."""
+
 
 class Position(NamedTuple):
-    """Where a command is; `total` is None where nobody knows yet."""
+    """Where a command is; `total` is None where nobody knows yet.
+
+    `waiting` says that the command itself waits, and no store is silent.
+    """
 
     doing: str
     done: int
     total: int | None
+    waiting: bool = False
 
 
 class Bar:
@@ -64,14 +72,34 @@ class Bar:
 
     def _draw(self, progress: Progress) -> None:
         task = progress.add_task("")
+        silence = Silence()
         while not self._ending.wait(_REFRESH_SECONDS):
-            doing, done, total = self._position()
+            doing, done, total, _ = silence.told(self._position())
             with self._lock:
                 if progress.tasks[0].description != doing:
                     progress.reset(task)
                 progress.update(task, description=doing, completed=done, total=total)
                 progress.start()
                 progress.refresh()
+
+
+class Silence:
+    """Notices that nothing moves, and says so in the place of a bar that stands still."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._last: Position | None = None
+        self._moved_at = monotonic()
+
+    def told(self, position: Position) -> Position:
+        """The position, or how long the store has been silent."""
+        if position != self._last:
+            self._last, self._moved_at = position, self._monotonic()
+        seconds = self._monotonic() - self._moved_at
+        if position.waiting or seconds < SILENT_SECONDS:
+            return position
+        doing = f"{position.doing}: waiting for the store, {seconds:.0f} s"
+        return position._replace(doing=doing, total=None)
 
 
 def watched() -> bool:
@@ -83,7 +111,6 @@ def _make_progress() -> Progress:
     from rich.console import Console  # noqa: PLC0415 - rich is slow to import, and seldom needed
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         ProgressColumn,
         Task,
@@ -96,12 +123,21 @@ def _make_progress() -> Progress:
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:,.0f}/s" if task.speed else "")
 
+    class Count(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            done = f"{task.completed:.0f}" if task.completed else ""
+            return Text(done if task.total is None else f"{done or 0}/{task.total:.0f}")
+
+    class Remaining(TimeRemainingColumn):
+        def render(self, task: Task) -> Text:
+            return Text("") if task.total is None else super().render(task)
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        Count(),
         Rate(),
-        TimeRemainingColumn(),
+        Remaining(),
         console=Console(stderr=True),
         transient=True,
         auto_refresh=False,

@@ -1,49 +1,72 @@
-"""What verify found, for people: each finding, what its kind means, and a summary."""
+"""What a check found, for people: each finding, what its kind means, and a summary."""
 
 from __future__ import annotations
 
-import textwrap
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from csijournal.check.findings import Finding, FindingKind, Severity
 from csijournal.check.scan import Summary
+from csijournal.check.story import age_in_words
+from csijournal.check.summary import Pending
 from csijournal.cli.options import Settings
-from csijournal.cli.output import print_line
+from csijournal.cli.output import GREEN, RED, YELLOW, coloured, print_line, wrapped
+from csijournal.cli.scan import ScanOptions
 from csijournal.cli.shell import command_line
 from csijournal.errors import printable
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
+from csijournal.wire.text import shortened
+from csijournal.wire.timestamps import Timestamp
 
-_WIDTH = 96
 _INDENT = "    "
+_COLOURS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.NOTE: ""}
+
+_PENDING_SHOWN = 20
+"""How many pending records a summary names on the terminal; JSON names more."""
+
+_DRY_WITHOUT_APPLY = frozenset({"attach", "drop", "recover", "repair"})
+"""The commands that only say what they would do, unless --apply is given."""
 
 
-def finding_lines(settings: Settings, finding: Finding) -> list[str]:
+def finding_lines(settings: Settings, scan: ScanOptions, finding: Finding) -> list[str]:
     """One finding: what lies where, and the commands for what only people may decide."""
     name = "" if finding.request_name is None else f"  {printable(finding.request_name)}"
-    rows = {"object": finding.object_name, "found": finding.found}
+    rows = {"object": finding.object_name, "found": finding.found, "left": finding.left_because}
     if finding.request_name is None and finding.key:
         rows["key"] = finding.key
     if finding.instance_id not in {"", DEFAULT_INSTANCE_ID}:
         rows["instance"] = finding.instance_id
-    commands = [] if finding.automatic else remedies(settings, finding)
+    commands = [] if finding.automatic else remedies(settings, scan, finding)
+    severity = finding.severity
+    label = coloured(f"{severity.upper():7}", _COLOURS[severity], sys.stdout)
     return [
-        f"{finding.kind.severity.upper():7}  {finding.kind}{name}",
-        *(f"{_INDENT}{row:8}  {printable(text)}" for row, text in rows.items() if text),
+        f"{label}  {finding.kind}{name}",
+        *(line for row, text in rows.items() if text for line in _row(row, text)),
         *(_INDENT + line for line in commands),
     ]
 
 
-def remedies(settings: Settings, finding: Finding) -> list[str]:
-    """The command that mends the finding, or those that a person must choose from.
+def remedies(settings: Settings, scan: ScanOptions, finding: Finding) -> list[str]:
+    """The command that repairs the finding, or those that a person must choose from.
 
-    What belongs to no instance can only be found by a deep look.
+    Pasted, they look at the place in which it was found, in the same way.
     """
     if not finding.automatic:
         return [command_line(settings, words, finding.instance_id) for words in finding.commands]
-    deep = [] if finding.instance_id else ["--deep"]
-    words = ["repair", *deep, "--kind", finding.kind.value]
+    words = ["repair", *scan.words(), "--kind", finding.kind.value]
     return [command_line(settings, words, finding.instance_id)]
+
+
+def with_apply(command: str) -> str:
+    """The command line as it changes something, where without --apply it only says what."""
+    words = command.split()
+    return f"{command} --apply" if _DRY_WITHOUT_APPLY.intersection(words) else command
+
+
+def _row(name: str, text: str) -> list[str]:
+    first = f"{_INDENT}{name:8}  "
+    return wrapped(text, first=first) if name in {"found", "left"} else [first + printable(text)]
 
 
 @dataclass(slots=True)
@@ -59,12 +82,12 @@ class Explanations:
     def __init__(self) -> None:
         self._found: dict[FindingKind, _Found] = {}
 
-    def add(self, settings: Settings, finding: Finding) -> None:
-        """Count a finding; where repair mends it, note with which command."""
+    def add(self, settings: Settings, scan: ScanOptions, finding: Finding) -> None:
+        """Count a finding; where repair may act alone, note with which command."""
         found = self._found.setdefault(finding.kind, _Found())
         found.number += 1
         if finding.automatic:
-            found.repairs |= dict.fromkeys(remedies(settings, finding))
+            found.repairs |= dict.fromkeys(remedies(settings, scan, finding))
         elif finding.commands:
             found.for_people += 1
 
@@ -78,17 +101,16 @@ class Explanations:
             if kind in self._found:
                 _print_kind(kind, self._found[kind])
         if any(found.repairs for found in self._found.values()):
-            print_line("repair prints its plan; with --apply it makes a backup and carries it out.")
+            _print("repair prints its plan; with --apply it makes a backup and carries it out.")
         if any(found.for_people for found in self._found.values()):
-            print_line("attach and drop say what they would do; with --apply they do it.")
+            _print("attach and drop say what they would do; with --apply they do it.")
         print_line("")
 
 
 def _print_kind(kind: FindingKind, found: _Found) -> None:
     print_line(f"{kind} ({found.number:,})")
     for text in (kind.meaning, kind.remedy):
-        for line in textwrap.wrap(text, _WIDTH - len(_INDENT)):
-            print_line(_INDENT + line)
+        _print(text, _INDENT)
     for line in found.repairs:
         print_line(_INDENT * 2 + line)
     if found.for_people:
@@ -96,59 +118,134 @@ def _print_kind(kind: FindingKind, found: _Found) -> None:
     print_line("")
 
 
+def _print(text: str, indent: str = "") -> None:
+    for line in wrapped(text, first=indent):
+        print_line(line)
+
+
 # Summary
 
 
-def summary_lines(place: str, summary: Summary, *, deep: bool) -> Iterator[str]:
-    """What was looked at in one place, and how much was found."""
-    yield place
+def summary_lines(place: str, summary: Summary, instance_id: str) -> Iterator[str]:
+    """What was looked at in one place, what was not, and how much was found."""
+    yield printable(place)
+    if not summary.journal_found:
+        yield from wrapped(_no_journal(summary, instance_id), first=_INDENT)
+    if summary.keys or summary.group_objects or summary.journal_found:
+        yield from wrapped(_looked_at(summary), first=_INDENT)
+    if summary.stands_alone and summary.journal_found:
+        yield from wrapped(
+            "this store stands for a driver without images: nothing outside of it can hang on a"
+            " record",
+            first=_INDENT,
+        )
+    for severity in Severity:
+        yield from _severity_lines(summary, severity)
+    yield from _pending_lines(summary)
+    for text in summary.not_looked_at:
+        yield from wrapped(f"not looked at: {text}", first=_INDENT)
+    wrong = summary.severities[Severity.ERROR] + summary.severities[Severity.WARNING]
+    if summary.journal_found and not wrong:
+        said = "nothing is wrong" + ("" if summary.complete else " in what was looked at")
+        yield _INDENT + coloured(said, GREEN, sys.stdout)
+
+
+def _no_journal(summary: Summary, instance_id: str) -> str:
+    said = f"there is no journal of instance {shortened(instance_id)} here: nothing was checked"
+    others = [other for other in summary.instances if other != instance_id]
+    if others:
+        said += f" of it; there are journals of: {', '.join(map(shortened, others))}"
+    if summary.namespaces:
+        names = ", ".join(map(_namespace, summary.namespaces))
+        said += f"; these namespaces hold journals: {names}"
+    return said
+
+
+def _namespace(name: str) -> str:
+    return shortened(name) if name else "the default one (without -N)"
+
+
+def _looked_at(summary: Summary) -> str:
     counts = {
         "entry": summary.entries,
         "group": summary.groups,
         "member": summary.members,
         "lease": summary.leases,
     }
-    looked_at = [number_of(count, what) for what, count in counts.items()]
-    if summary.in_the_making:
-        looked_at.append(f"{summary.in_the_making:,} in the making")
-    if deep:
-        looked_at.append(number_of(summary.objects_listed, "object") + " listed")
-    yield _INDENT + ", ".join(looked_at)
-    errors, warnings = severities(summary)
-    for severity, count in ((Severity.ERROR, errors), (Severity.WARNING, warnings)):
-        if count:
-            kinds = [
-                f"{number:,} {kind}"
-                for kind, number in summary.kinds.most_common()
-                if kind.severity is severity
-            ]
-            yield f"{_INDENT}{number_of(count, severity.value)}: {', '.join(kinds)}"
-    if not summary.kinds:
-        yield f"{_INDENT}nothing is wrong" + ("" if deep else "; --deep looks for orphans too")
+    said = ", ".join(number_of(count, what) for what, count in counts.items())
+    if len(summary.instances) > 1 and summary.journal_found:
+        names = ", ".join(map(shortened, summary.instances))
+        said += f" in {number_of(len(summary.instances), 'instance')}: {names}"
+    if summary.objects_walked:
+        listed = number_of(summary.objects_listed, "journal object")
+        among = f" among {summary.objects_walked:,}"
+        said += (
+            f"; {listed}{among if summary.objects_walked > summary.objects_listed else ''} listed"
+        )
+    return said
 
 
-def severities(summary: Summary) -> tuple[int, int]:
-    """How many errors and how many warnings were found."""
-    errors = sum(n for kind, n in summary.kinds.items() if kind.severity is Severity.ERROR)
-    return errors, summary.kinds.total() - errors
+def _severity_lines(summary: Summary, severity: Severity) -> Iterator[str]:
+    count = summary.severities[severity]
+    if count:
+        kinds = ", ".join(f"{number:,} {kind}" for kind, number in summary.kinds_of(severity))
+        shown = " (--notes lists them)" if severity is Severity.NOTE else ""
+        label = number_of(count, severity.value)
+        first, *rest = wrapped(f"{label}: {kinds}{shown}", first=_INDENT)
+        yield first.replace(label, coloured(label, _COLOURS[severity], sys.stdout), 1)
+        yield from rest
 
 
-def summary_as_json(place: str, summary: Summary, *, deep: bool) -> dict[str, object]:
-    """The last line of verify's JSON."""
-    errors, warnings = severities(summary)
+def _pending_lines(summary: Summary) -> Iterator[str]:
+    if not summary.pending:
+        return
+    yield f"{_INDENT}{summary.pending:,} pending:"
+    shown = summary.pending_named[:_PENDING_SHOWN]
+    for pending in shown:
+        yield from wrapped(pending_in_words(pending), first=_INDENT * 2)
+    if len(shown) < summary.pending:
+        yield f"{_INDENT * 2}and {summary.pending - len(shown):,} more, which -o json names"
+
+
+def pending_in_words(pending: Pending) -> str:
+    """What is known of a record that a client may be making now."""
+    name = pending.object_name if pending.request_name is None else pending.request_name
+    return (
+        f"{name}: {pending.found}, {age_in_words(pending.age_seconds)} old, a driver may be making"
+        f" it; look again after {_clock(pending.look_again)}, or with --grace 0s"
+    )
+
+
+def _clock(moment: Timestamp) -> str:
+    """A time of today by its hour, and of another day with its date."""
+    when, today = moment.to_datetime(), Timestamp.now().to_datetime().date()
+    return f"{when:%H:%M:%S} UTC" if when.date() == today else f"{when:%Y-%m-%d %H:%M} UTC"
+
+
+def summary_as_json(place: str, summary: Summary, scan: ScanOptions) -> dict[str, object]:
+    """The last line of a place in verify's JSON."""
     return {
         "place": place,
-        "deep": deep,
+        "deep": summary.listing_ended,
+        "depth": scan.depth.value,
+        "complete": summary.complete,
+        "not_looked_at": summary.not_looked_at,
+        "journal_found": summary.journal_found,
+        "other_journals": summary.other_journals,
+        "stands_alone": summary.stands_alone,
         "instances": summary.instances,
         "keys": summary.keys,
         "entries": summary.entries,
         "groups": summary.groups,
         "members": summary.members,
         "leases": summary.leases,
-        "in_the_making": summary.in_the_making,
+        "in_the_making": summary.pending,
+        "pending": [pending.to_json() for pending in summary.pending_named],
         "objects_listed": summary.objects_listed,
-        "errors": errors,
-        "warnings": warnings,
+        "objects_walked": summary.objects_walked,
+        "errors": summary.severities[Severity.ERROR],
+        "warnings": summary.severities[Severity.WARNING],
+        "notes": summary.severities[Severity.NOTE],
         "findings": {kind.value: number for kind, number in summary.kinds.most_common()},
     }
 
@@ -157,4 +254,5 @@ def number_of(count: int, what: str) -> str:
     """A number with its noun, in the plural where it must be."""
     if count == 1:
         return f"1 {what}"
-    return f"{count:,} " + (what[:-1] + "ies" if what.endswith("y") else what + "s")
+    entry_to_entries = what.endswith("y") and what[-2] not in "aeiou"
+    return f"{count:,} " + (what[:-1] + "ies" if entry_to_entries else what + "s")

@@ -1,16 +1,58 @@
-"""Walking through a journal for findings, for verify and repair."""
+"""The options of a check, and walking through a journal for findings: for verify and repair."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from csijournal.check.findings import Finding
-from csijournal.check.scan import Summary, Verifier
+from csijournal.check.listing import LISTING_SECONDS
+from csijournal.check.scan import Depth, Summary, Verifier
+from csijournal.check.settling import SETTLE_SECONDS
 from csijournal.cli.durations import duration, in_words
+from csijournal.cli.options import Settings
 from csijournal.cli.progress import Bar, Position, watched
 from csijournal.journal.grace import GRACE_SECONDS
+from csijournal.store import Store
+
+SETTLE_VARIABLE = "CSIJOURNAL_SETTLE"
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """How a command looks for findings.
+
+    `settle_given` says whether the command line named the settle time.
+    """
+
+    depth: Depth = Depth.LIMITED
+    grace_seconds: float = GRACE_SECONDS
+    settle_seconds: float = SETTLE_SECONDS
+    settle_given: bool = False
+
+    def words(self) -> list[str]:
+        """The options as a printed command must repeat them to find the same."""
+        words = [] if self.depth is Depth.LIMITED else [f"--{self.depth.value}"]
+        if self.grace_seconds != GRACE_SECONDS:
+            words += ["--grace", in_words(self.grace_seconds)]
+        if self.settle_given:
+            words += ["--settle", in_words(self.settle_seconds)]
+        return words
+
+    def verifier(self, store: Store, settings: Settings) -> Verifier:
+        """The check of the chosen instance in `store`."""
+        return Verifier(
+            store,
+            instance_id=settings.instance_id,
+            depth=self.depth,
+            grace_seconds=self.grace_seconds,
+            settle_seconds=self.settle_seconds,
+        )
+
 
 grace_option = click.option(
     "--grace",
@@ -18,27 +60,83 @@ grace_option = click.option(
     metavar="TIME",
     default=in_words(GRACE_SECONDS),
     callback=duration,
-    help=f"What is younger may be in the making: 90s, 15m, 2h, 1d.  [{in_words(GRACE_SECONDS)}]",
+    help=f"What is younger may still be in use: 90s, 15m, 2h, 1d.  [{in_words(GRACE_SECONDS)}]",
+)
+
+_OPTIONS = (
+    click.option(
+        "--quick", is_flag=True, help="List no objects: only this instance's entries and groups."
+    ),
+    click.option(
+        "--full",
+        "--deep",
+        is_flag=True,
+        help=f"List all objects, however long it takes.  [at most {LISTING_SECONDS:g} s]",
+    ),
+    grace_option,
+    click.option(
+        "--settle",
+        "settle_seconds",
+        metavar="TIME",
+        default=in_words(SETTLE_SECONDS),
+        envvar=SETTLE_VARIABLE,
+        callback=duration,
+        help="Read again after this time what contradicts itself: clients may be at work on it."
+        f"  [env: {SETTLE_VARIABLE}; {in_words(SETTLE_SECONDS)}]",
+    ),
 )
 
 
-def look(verifier: Verifier, *, deep: bool) -> Iterator[Finding]:
+def scan_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a check to a command, which gets them as one argument `scan`."""
+
+    @functools.wraps(command)
+    def with_scan(
+        *arguments: Any,  # noqa: ANN401 - click's own
+        quick: bool,
+        full: bool,
+        grace_seconds: float,
+        settle_seconds: float,
+        **others: Any,  # noqa: ANN401
+    ) -> None:
+        if quick and full:
+            raise click.UsageError("--quick and --full contradict each other: give one.")
+        source = click.get_current_context().get_parameter_source("settle_seconds")
+        scan = ScanOptions(
+            Depth.QUICK if quick else Depth.FULL if full else Depth.LIMITED,
+            grace_seconds,
+            settle_seconds,
+            settle_given=source is click.core.ParameterSource.COMMANDLINE,
+        )
+        command(*arguments, scan=scan, **others)
+
+    for option in reversed(_OPTIONS):
+        with_scan = option(with_scan)
+    return with_scan
+
+
+def look(verifier: Verifier) -> Iterator[Finding]:
     """What `verifier` finds, with a progress bar that is away while a finding is handled."""
-    total = verifier.count_keys() if watched() and not deep else None
-    bar = Bar(lambda: _position(verifier.summary, total))
+    listed = verifier.depth is Depth.FULL
+    total = verifier.count_keys() if watched() and not listed else None
+    bar = Bar(lambda: _position(verifier, total))
     with bar.shown():
         for finding in verifier.findings():
             with bar.hidden():
                 yield finding
 
 
-def _position(summary: Summary, total: int | None) -> Position:
+def _position(verifier: Verifier, total: int | None) -> Position:
     """How far the verifier is.
 
-    Where the keys were not counted, the look is a deep one, which lists all
-    objects first; there are about as many groups as keys.
+    Where the keys were not counted, all objects were listed first; there are
+    about as many groups as keys.
     """
+    summary: Summary = verifier.summary
     if not summary.instances:
-        return Position("listing objects", summary.objects_listed, None)
+        return Position("listing objects", summary.objects_walked, None)
+    if verifier.wait_seconds:
+        waiting = f"reading again in {verifier.wait_seconds:.0f} s what contradicts itself"
+        return Position(waiting, summary.keys, None, waiting=True)
     expected = summary.group_objects if total is None else total
     return Position("reading groups", summary.keys, max(summary.keys, expected))

@@ -31,7 +31,7 @@ _ERRORS: dict[FindingKind, type[JournalDamaged]] = {
     FindingKind.NAMELESS_GROUP: UnpopulatedGroup,
     FindingKind.UNPOPULATED_GROUP: UnpopulatedGroup,
     FindingKind.EMPTY_OBJECT: UnpopulatedGroup,
-    FindingKind.REVIVED_GROUP: UnpopulatedGroup,
+    FindingKind.MEMBERS_ELSEWHERE: UnpopulatedGroup,
 }
 """The kinds that other commands refuse to work with, by the error that they raise."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
+from csijournal.check.catalog import may_repair_alone
 from csijournal.check.findings import Finding, FindingKind
-from csijournal.check.scan import kind_without_entry
+from csijournal.check.records import kind_without_entry
 from csijournal.errors import InvalidInput
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.journal.steps import GroupRecords, Records
@@ -52,7 +53,6 @@ class Planner:
             FindingKind.UNPOPULATED_GROUP: self._unpopulated_group,
             FindingKind.ORPHAN_GROUP: self._without_entry,
             FindingKind.EMPTY_OBJECT: self._without_entry,
-            FindingKind.REVIVED_GROUP: self._without_entry,
             FindingKind.NAME_MISMATCH: self._mismatch,
             FindingKind.SHARED_UUID: self._mismatch,
             FindingKind.STALE_LEASE: self._stale_lease,
@@ -63,6 +63,8 @@ class Planner:
         planner = self._planners.get(finding.kind)
         if planner is None or not finding.automatic:
             return None
+        if not may_repair_alone(finding.kind, self._store):
+            return None  # a file may say otherwise
         steps = tuple(planner(finding))
         if not steps:
             return None
@@ -119,7 +121,8 @@ class Planner:
 
         if records.entry_matches(name, group_uuid) and still():
             yield _remove_entry(records, name, group_uuid, still)
-            yield from self._unentered_and_old(group_uuid, FindingKind.ORPHAN_GROUP)
+            if may_repair_alone(FindingKind.ORPHAN_GROUP, self._store):
+                yield from self._unentered_and_old(group_uuid, FindingKind.ORPHAN_GROUP)
 
     def _stale_lease(self, finding: Finding) -> Iterator[Step]:
         records = Records(self._store, GROUPS, finding.instance_id, validate=False)

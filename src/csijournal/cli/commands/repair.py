@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import IO
 import click
 
 from csijournal.check.findings import Finding, FindingKind, Severity
-from csijournal.check.scan import Verifier
+from csijournal.check.scan import Depth
+from csijournal.check.standing import standing
 from csijournal.cli import exit_codes
 from csijournal.cli.apply import (
     Backup,
@@ -27,15 +28,13 @@ from csijournal.cli.apply import (
     working,
 )
 from csijournal.cli.connect import open_place
-from csijournal.cli.durations import in_words
 from csijournal.cli.options import JournalCommand, Settings
 from csijournal.cli.output import note, print_json, print_line, print_lines
 from csijournal.cli.render import finding_lines, number_of
 from csijournal.cli.saved_findings import saved_findings
-from csijournal.cli.scan import grace_option, look
+from csijournal.cli.scan import ScanOptions, look, scan_options
 from csijournal.cli.shell import command_line
 from csijournal.errors import UnreadableContent, printable
-from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.repair.apply import Repairer, Tally, left_alone
 from csijournal.repair.plan import Outcome, Plan
 from csijournal.store import Store
@@ -71,19 +70,16 @@ class _Sorted:
 class _Asked:
     """The options of the command."""
 
-    deep: bool
+    scan: ScanOptions
     findings_file: str | None
     kinds: tuple[str, ...]
-    grace_seconds: float
     backup_file: Path | None
 
     def words(self) -> list[str]:
         """The words of a command line that carries this out."""
-        words = ["repair", *(["--deep"] if self.deep else [])]
+        words = ["repair", *self.scan.words()]
         words += ["--findings", self.findings_file] if self.findings_file else []
         words += [word for kind in self.kinds for word in ("--kind", kind)]
-        if self.grace_seconds != GRACE_SECONDS:
-            words += ["--grace", in_words(self.grace_seconds)]
         words += ["--backup", str(self.backup_file)] if self.backup_file else []
         return [*words, "--apply"]
 
@@ -93,11 +89,10 @@ class _Asked:
     cls=JournalCommand,
     examples=[
         "csijournal -p rbd repair",
-        "csijournal -p rbd repair --deep --apply",
+        "csijournal -p rbd repair --full --apply",
         "csijournal -p rbd verify -o json | csijournal -p rbd repair --findings - --apply",
     ],
 )
-@click.option("--deep", is_flag=True, help="Look as verify --deep does.")
 @click.option(
     "--findings",
     "findings_file",
@@ -112,17 +107,16 @@ class _Asked:
     type=click.Choice([kind.value for kind in FindingKind]),
     help="Only findings of this kind, as verify names it; may be given again.",
 )
-@grace_option
+@scan_options
 @apply_option
 @backup_option
 @click.pass_obj
 def command(
     settings: Settings,
     *,
-    deep: bool,
+    scan: ScanOptions,
     findings_file: str | None,
     kinds: Sequence[str],
-    grace_seconds: float,
     apply: bool,
     backup_file: Path | None,
 ) -> None:
@@ -138,15 +132,17 @@ def command(
     Exit code 0: no errors are left; 1: there are, and without --apply those
     that it would repair count too.
     """
-    if deep and findings_file is not None:
-        raise click.UsageError("--deep looks for findings, and --findings brings them: give one.")
-    asked = _Asked(deep, findings_file, tuple(kinds), grace_seconds, backup_file)
+    if scan.depth is not Depth.LIMITED and findings_file is not None:
+        raise click.UsageError(
+            f"--{scan.depth.value} looks for findings, and --findings brings them: give one."
+        )
+    asked = _Asked(scan, findings_file, tuple(kinds), backup_file)
     with open_place(settings) as store, tempfile.TemporaryFile("w+") as to_repair:
-        repairer = Repairer(store, grace_seconds=grace_seconds)
+        repairer = Repairer(store, grace_seconds=scan.grace_seconds)
         found = _Sorted(to_repair)
         with changing_nothing(settings, apply=apply):
-            findings = _findings(settings, store, asked, repairer)
-            _sort(settings, found, findings, repairer if not apply else None)
+            findings = _findings(settings, store, asked, repairer, found)
+            _sort(settings, found, asked.scan, findings, repairer if not apply else None)
         if not apply or not found.planned:
             _print_end(settings, found, asked, Tally(found.planned), None)
             raise click.exceptions.Exit(_exit_code(found, found.planned))
@@ -171,36 +167,48 @@ def _repair(settings: Settings, repairer: Repairer, found: _Sorted, asked: _Aske
 
 
 def _findings(
-    settings: Settings, store: Store, asked: _Asked, repairer: Repairer
-) -> Iterator[Finding | None]:
-    """The findings of the kinds that were asked for; None for one of another place."""
-    if asked.findings_file is not None:
-        findings = saved_findings(asked.findings_file, store.place, repairer.check)
-    else:
-        verifier = Verifier(
-            store,
-            instance_id=settings.instance_id,
-            deep=asked.deep,
-            grace_seconds=asked.grace_seconds,
-        )
-        findings = iter(look(verifier, deep=asked.deep))
-    for finding in findings:
-        if finding is None or not asked.kinds or finding.kind in asked.kinds:
+    settings: Settings, store: Store, asked: _Asked, repairer: Repairer, found: _Sorted
+) -> Iterator[Finding]:
+    """The findings of the kinds that were asked for, in this place.
+
+    Those of a file were seen at a time that nobody knows: they must stand still.
+    """
+    if asked.findings_file is None:
+        yield from _of_kinds(asked, look(asked.scan.verifier(store, settings)))
+        return
+    saved = _here(found, saved_findings(asked.findings_file, store.place, repairer.check))
+    chosen = _of_kinds(asked, saved)
+    for finding, stands in standing(store, chosen, settle_seconds=asked.scan.settle_seconds):
+        if stands:
             yield finding
+        else:
+            found.healed += 1
+
+
+def _here(found: _Sorted, findings: Iterable[Finding | None]) -> Iterator[Finding]:
+    """The findings of this place; those of others are only counted."""
+    for finding in findings:
+        if finding is None:
+            found.elsewhere += 1
+        else:
+            yield finding
+
+
+def _of_kinds(asked: _Asked, findings: Iterable[Finding]) -> Iterator[Finding]:
+    return (finding for finding in findings if not asked.kinds or finding.kind in asked.kinds)
 
 
 def _sort(
     settings: Settings,
     found: _Sorted,
-    findings: Iterator[Finding | None],
+    scan: ScanOptions,
+    findings: Iterator[Finding],
     planner: Repairer | None,
 ) -> None:
     """Print what is for people; keep the rest, or with a `planner` print its plans."""
     for finding in findings:
-        if finding is None:
-            found.elsewhere += 1
-        elif not finding.automatic:
-            _leave(settings, found, finding)
+        if not finding.automatic:
+            _leave(settings, found, scan, finding)
         elif planner is None:
             found.keep(finding)
         else:
@@ -221,8 +229,8 @@ def _plan(settings: Settings, found: _Sorted, finding: Finding, planner: Repaire
         _print_plan(settings, finding, plan)
 
 
-def _leave(settings: Settings, found: _Sorted, finding: Finding) -> None:
-    if finding.kind.severity is Severity.WARNING:
+def _leave(settings: Settings, found: _Sorted, scan: ScanOptions, finding: Finding) -> None:
+    if finding.severity is not Severity.ERROR:
         found.warnings += 1
     else:
         found.for_people += 1
@@ -231,7 +239,7 @@ def _leave(settings: Settings, found: _Sorted, finding: Finding) -> None:
     if settings.json:
         print_json(_as_json(finding) | {"outcome": "left", "commands": finding.commands})
         return
-    print_lines([*finding_lines(settings, finding), ""])
+    print_lines([*finding_lines(settings, scan, finding), ""])
 
 
 def _print_plan(settings: Settings, finding: Finding, plan: Plan) -> None:

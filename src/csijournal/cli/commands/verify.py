@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
-from csijournal.check.findings import Finding
+from csijournal.check.elsewhere import namespaces_with_journals
+from csijournal.check.findings import Finding, Severity
 from csijournal.check.report import Report
-from csijournal.check.scan import Summary, Verifier
+from csijournal.check.scan import Depth, Summary
 from csijournal.cli import exit_codes
-from csijournal.cli.connect import open_place
+from csijournal.cli.connect import location_of, open_place
 from csijournal.cli.durations import in_words
 from csijournal.cli.files import replacing
 from csijournal.cli.interrupts import exit_code_of
@@ -25,19 +26,103 @@ from csijournal.cli.render import (
     Explanations,
     finding_lines,
     remedies,
-    severities,
     summary_as_json,
     summary_lines,
+    with_apply,
 )
-from csijournal.cli.scan import grace_option, look
+from csijournal.cli.scan import ScanOptions, look, scan_options
+from csijournal.store import Store
+
+_REQUIRABLE = ("full",)
+"""What --require can name; what later versions can look at is added here."""
+
+
+def _require(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> frozenset[str]:
+    names = frozenset(filter(None, (text or "").split(",")))
+    unknown = sorted(names.difference(_REQUIRABLE))
+    if unknown:
+        raise click.BadParameter(
+            f"this version cannot look at {', '.join(map(repr, unknown))}:"
+            f" it knows {', '.join(_REQUIRABLE)}."
+        )
+    return names
 
 
 @dataclass(frozen=True)
-class _Listeners:
-    """Who is told of each finding besides standard output."""
+class _Asked:
+    """The options of the command beside those of the check."""
 
-    explanations: Explanations
+    all_namespaces: bool
+    strict: bool
+    notes: bool
+    quiet: bool
+    allow_empty: bool
+    require: frozenset[str]
+
+
+@dataclass
+class _Check:
+    """One run of the command, over one place or several."""
+
+    settings: Settings
+    scan: ScanOptions
+    asked: _Asked
     report: Report | None
+    explanations: Explanations = field(default_factory=Explanations)
+    summaries: dict[str, Summary] = field(default_factory=dict)
+
+    def place(self, settings: Settings) -> None:
+        """Check one place."""
+        with open_place(settings) as store:
+            verifier = self.scan.verifier(store, settings)
+            for finding in look(verifier):
+                self._tell(settings, store.place, finding)
+            summary = self.summaries[store.place] = verifier.summary
+            if not self.asked.all_namespaces:
+                _note_other_namespaces(settings, store, summary)
+            if self.report is not None:
+                self.report.add_summary(store.place, summary)
+            if settings.json:
+                print_json({"summary": summary_as_json(store.place, summary, self.scan)})
+
+    def exit_code(self) -> int:
+        """What the command says to a script: the first of these that is so."""
+        found = [summary.severities for summary in self.summaries.values()]
+        if any(severities[Severity.ERROR] for severities in found):
+            return exit_codes.FINDINGS
+        if self.asked.strict and any(severities[Severity.WARNING] for severities in found):
+            return exit_codes.FINDINGS
+        if self.is_empty and not self.asked.allow_empty:
+            return exit_codes.NOTHING_CHECKED
+        if "full" in self.asked.require and not all(
+            summary.listing_ended for summary in self.summaries.values()
+        ):
+            return exit_codes.INCOMPLETE
+        return exit_codes.OK
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no place has a journal of the instance."""
+        return not any(summary.journal_found for summary in self.summaries.values())
+
+    def _tell(self, settings: Settings, place: str, finding: Finding) -> None:
+        severity = finding.severity
+        if severity is Severity.NOTE and not self.asked.notes:
+            return
+        commands = remedies(settings, self.scan, finding)
+        if self.report is not None:
+            self.report.add(place, finding, [with_apply(command) for command in commands])
+        if severity is not Severity.ERROR and self.asked.quiet and not self.asked.strict:
+            return
+        self.explanations.add(settings, self.scan, finding)
+        if settings.json:
+            print_json(finding.to_json() | {"place": place})
+            return
+        for line in finding_lines(settings, self.scan, finding):
+            print_line(line)
+        print_line("")
 
 
 @click.command(
@@ -45,14 +130,24 @@ class _Listeners:
     cls=JournalCommand,
     examples=[
         "csijournal -p rbd verify",
-        "csijournal -p rbd verify --deep -o json > findings.jsonl",
-        "csijournal -p rbd verify --deep --all-namespaces --report rbd.html",
+        "csijournal -p rbd verify --full -o json > findings.jsonl",
+        "csijournal -p rbd verify --full --all-namespaces --report rbd.html",
+        "# crontab: mail when something is wrong, or when it could not be looked at",
+        "17 3 * * *  csijournal -p rbd verify --full --require full --quiet",
     ],
 )
-@click.option("--deep", is_flag=True, help="List the pool's objects too: finds what is orphaned.")
 @click.option("--all-namespaces", is_flag=True, help="Each namespace of the RADOS pool in turn.")
-@grace_option
+@scan_options
 @click.option("--strict", is_flag=True, help="Exit code 1 for warnings too.")
+@click.option("--notes", is_flag=True, help="List what is known and harmless too.")
+@click.option("--quiet", is_flag=True, help="Print nothing where the exit code is 0.")
+@click.option("--allow-empty", is_flag=True, help="A place without a journal is in order.")
+@click.option(
+    "--require",
+    metavar="WHAT",
+    callback=_require,
+    help="Exit code 8 where this was not looked at.  full: all objects were listed.",
+)
 @click.option(
     "--report",
     "report_file",
@@ -64,65 +159,64 @@ class _Listeners:
 def command(
     settings: Settings,
     *,
-    deep: bool,
+    scan: ScanOptions,
     all_namespaces: bool,
-    grace_seconds: float,
     strict: bool,
+    notes: bool,
+    quiet: bool,
+    allow_empty: bool,
+    require: frozenset[str],
     report_file: Path | None,
 ) -> None:
     """Look for everything that can be wrong; change nothing.
 
-    Walks the directory and reads each group.  With --deep also lists the pool,
-    and counts every instance's directory before it calls a group orphaned.
+    Reads the directory and each group that it points at.  Lists the objects for
+    some seconds too, to find what nothing points at; --full goes on to the end.
     With -o json there is one finding a line, and a summary at the end, which
     `csijournal repair --findings` takes.
 
-    Exit code 0: no errors; 1: errors were found.  Warnings, for which nobody
-    needs to get up at night, count with --strict only.
-    """
+    \b
+    Exit codes:
+      0      no errors in what was looked at
+      1      errors were found (with --strict, or warnings)
+      7      there is no journal of the instance: nothing was checked
+      8      what --require names was not looked at
+      10-22  the store could not be read, so that nothing is known
+      2      wrong usage;  130  interrupted
+    """  # noqa: D301 - click takes the mark for "do not wrap"
     _print_as_they_come()
-    report = Report(deep=deep, grace=in_words(grace_seconds)) if report_file else None
-    told = _Listeners(Explanations(), report)
-    summaries: dict[str, Summary] = {}
+    asked = _Asked(all_namespaces, strict, notes, quiet, allow_empty, require)
+    report = Report(depth=scan.depth, grace=in_words(scan.grace_seconds)) if report_file else None
+    check = _Check(settings, scan, asked, report)
     with ExitStack() as stack:
         page = stack.enter_context(replacing(report_file)) if report_file else None
         try:
-            for chosen in each_namespace(settings, deep=deep) if all_namespaces else [settings]:
-                place, summary = _verify(chosen, told, grace_seconds, deep=deep)
-                summaries[place] = summary
+            listed = scan.depth is not Depth.QUICK
+            for chosen in each_namespace(settings, deep=listed) if all_namespaces else [settings]:
+                check.place(chosen)
         except KeyboardInterrupt as interrupt:
             report_text("interrupted; nothing was changed")
             raise click.exceptions.Exit(exit_code_of(interrupt)) from None
         if page is not None and report is not None:
             page.writelines(part.encode(errors="backslashreplace") for part in report.html())
-    if not settings.json:
-        _print_end(told.explanations, summaries, deep=deep)
-    if not all_namespaces and not summary.keys:
-        note(settings, f"{place} holds no journal of instance {settings.instance_id}")
-    if report_file:
-        note(settings, f"wrote {report_file}")
-    raise click.exceptions.Exit(_exit_code(summaries, strict=strict))
+    code = check.exit_code()
+    if not quiet or code:
+        _print_end(check, code)
+        if report_file:
+            note(settings, f"wrote {report_file}")
+    raise click.exceptions.Exit(code)
 
 
-def _verify(
-    settings: Settings, told: _Listeners, grace_seconds: float, *, deep: bool
-) -> tuple[str, Summary]:
-    """Verify one place, and say where that was."""
-    with open_place(settings) as store:
-        verifier = Verifier(
-            store, instance_id=settings.instance_id, deep=deep, grace_seconds=grace_seconds
-        )
-        for finding in look(verifier, deep=deep):
-            _print_finding(settings, finding, store.place)
-            told.explanations.add(settings, finding)
-            if told.report is not None:
-                told.report.add(store.place, finding, remedies(settings, finding))
-        summary = verifier.summary
-        if told.report is not None:
-            told.report.add_summary(store.place, summary)
-        if settings.json:
-            print_json({"summary": summary_as_json(store.place, summary, deep=deep)})
-        return store.place, summary
+def _note_other_namespaces(settings: Settings, store: Store, summary: Summary) -> None:
+    """Name the usual namespaces of the pool that hold journals and were not looked at."""
+    location = location_of(settings)
+    if location is None:
+        return
+    namespace = location.resolved().namespace or ""
+    summary.namespaces += namespaces_with_journals(store, namespace, summary.instances)
+    for other in summary.namespaces:
+        name = f"-N {other}" if other else "without -N"
+        summary.not_looked_at.append(f"the journals in another namespace of the pool ({name})")
 
 
 def _print_as_they_come() -> None:
@@ -131,23 +225,15 @@ def _print_as_they_come() -> None:
         sys.stdout.reconfigure(line_buffering=True)
 
 
-def _print_finding(settings: Settings, finding: Finding, place: str) -> None:
-    if settings.json:
-        print_json(finding.to_json() | {"place": place})
+def _print_end(check: _Check, code: int) -> None:
+    if check.settings.json:
         return
-    for line in finding_lines(settings, finding):
-        print_line(line)
-    print_line("")
-
-
-def _print_end(explanations: Explanations, summaries: dict[str, Summary], *, deep: bool) -> None:
-    explanations.print()
-    for place, summary in summaries.items():
-        for line in summary_lines(place, summary, deep=deep):
-            print_line(line)
-
-
-def _exit_code(summaries: dict[str, Summary], *, strict: bool) -> int:
-    counts = [severities(summary) for summary in summaries.values()]
-    bad = sum(errors + (warnings if strict else 0) for errors, warnings in counts)
-    return exit_codes.FINDINGS if bad else exit_codes.OK
+    check.explanations.print()
+    for place, summary in check.summaries.items():
+        if summary.journal_found or summary.severities or not check.asked.all_namespaces:
+            for line in summary_lines(place, summary, check.settings.instance_id):
+                print_line(line)
+    if code == exit_codes.NOTHING_CHECKED:
+        note(check.settings, "for a pool that has no journal yet, give --allow-empty")
+    if code == exit_codes.INCOMPLETE:
+        note(check.settings, "not all objects were listed, as --require full demands: give --full")

@@ -1,0 +1,344 @@
+"""The catalogue: each kind of finding once, with its severity, meaning, remedy and limits.
+
+A new kind is a member of `FindingKind` and a row of `CATALOG`.  Everything that is
+said about a kind, on the terminal, in JSON and in the report, is read from here.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from csijournal.store.contract import Store
+from csijournal.wire.uuids import ending_uuid
+
+
+class Severity(enum.StrEnum):
+    """How much a finding matters."""
+
+    ERROR = "error"
+    """Something is stuck, lost or leaking now."""
+    WARNING = "warning"
+    """Everything works, and somebody should know."""
+    NOTE = "note"
+    """Known and harmless: counted, listed with --notes, never in the exit code."""
+
+
+class Alone(enum.Enum):
+    """Whether repair may act on a kind without a person's decision."""
+
+    NEVER = "never"
+    IF_CERTAIN = "if certain"
+    """The check says so of each finding for which it could prove what is right."""
+    IF_NOTHING_BEHIND = "if nothing is behind"
+    """As above, and only where nothing outside of the store can hang on the record."""
+
+
+_RENAMED = {"revived-group": "members-elsewhere"}
+
+
+class FindingKind(enum.StrEnum):
+    """What a finding is about; `CATALOG` has all that is known about each kind."""
+
+    DANGLING_ENTRY = "dangling-entry"
+    UNPOPULATED_GROUP = "unpopulated-group"
+    NAMELESS_GROUP = "nameless-group"
+    ORPHAN_GROUP = "orphan-group"
+    DETACHED_GROUP = "detached-group"
+    EMPTY_OBJECT = "empty-object"
+    MEMBERS_ELSEWHERE = "members-elsewhere"
+    NAME_MISMATCH = "name-mismatch"
+    SHARED_UUID = "shared-uuid"
+    CORRUPT_ENTRY = "corrupt-entry"
+    WRONG_GROUP_NAME = "wrong-group-name"
+    STALE_LEASE = "stale-lease"
+    UNREADABLE_KEY = "unreadable-key"
+    GROUP_WITHOUT_UUID = "group-without-uuid"
+    UNFINISHED_GROUP = "unfinished-group"
+    SHARDED_DIRECTORY = "sharded-directory"
+    INVALID_REQUEST_NAME = "invalid-request-name"
+    MISSING_ATTRIBUTE = "missing-attribute"
+    UNREADABLE_TIME = "unreadable-time"
+    UNKNOWN_KEY = "unknown-key"
+    LARGE_DIRECTORY = "large-directory"
+
+    @classmethod
+    def named(cls, name: object) -> FindingKind:
+        """The kind of this name, or of one that an earlier version had.  Raises ValueError."""
+        if not isinstance(name, str):
+            raise ValueError(f"{name!r} is not the name of a kind")  # noqa: TRY004 - as for others
+        return cls(_RENAMED.get(name, name))
+
+    @property
+    def severity(self) -> Severity:
+        """How much this kind matters."""
+        return CATALOG[self].severity
+
+    @property
+    def meaning(self) -> str:
+        """What it is and why it matters, for an operator."""
+        return CATALOG[self].meaning
+
+    @property
+    def remedy(self) -> str:
+        """What can be done about it."""
+        return CATALOG[self].remedy
+
+    @property
+    def alone(self) -> Alone:
+        """When repair may act on it without a person."""
+        return CATALOG[self].alone
+
+    @property
+    def alone_reason(self) -> str:
+        """Why so, or why not."""
+        return CATALOG[self].alone_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the catalogue; `alone_reason` says why repair may act alone, or may not."""
+
+    severity: Severity
+    meaning: str
+    remedy: str
+    alone: Alone
+    alone_reason: str
+
+
+CATALOG: Mapping[FindingKind, Row] = {
+    FindingKind.DANGLING_ENTRY: Row(
+        Severity.ERROR,
+        (
+            "The request name points at a group object that does not exist: a client died in the"
+            " middle of an undo, or somebody deleted the RBD group by hand. Ceph-CSI fails forever"
+            " for this name."
+        ),
+        "repair removes the entry. The next request of that name then makes a new group.",
+        Alone.IF_CERTAIN,
+        "The entry was seen twice, with time between, with the same UUID and without a group.",
+    ),
+    FindingKind.UNPOPULATED_GROUP: Row(
+        Severity.ERROR,
+        (
+            "The request name points at a group object without a request name and members: a driver"
+            " died while it made the group. Ceph-CSI fails forever for this name."
+        ),
+        "repair removes the group object and the entry.",
+        Alone.IF_CERTAIN,
+        "The group object is older than the grace time and holds nothing.",
+    ),
+    FindingKind.NAMELESS_GROUP: Row(
+        Severity.ERROR,
+        (
+            "The request name points at a group that has members and does not say its request name."
+            " Ceph-CSI fails forever for this name."
+        ),
+        "If the members belong to this request: attach. If nobody needs them: drop.",
+        Alone.NEVER,
+        "Only a person can know whether the members are this request's.",
+    ),
+    FindingKind.ORPHAN_GROUP: Row(
+        Severity.ERROR,
+        (
+            "No request name points at this group, and it has no members: a client died between the"
+            " two writes of a reservation, or two hosts reserved one name."
+        ),
+        "If no RBD group has the group's name: remove the group object.",
+        Alone.IF_NOTHING_BEHIND,
+        "An RBD group of this name may exist and hold images, and that was not looked up.",
+    ),
+    FindingKind.DETACHED_GROUP: Row(
+        Severity.ERROR,
+        "No request name points at this group, but it has members: somebody may be using it.",
+        "Look at its members. Attach it again if it is in use; drop it if it is not.",
+        Alone.NEVER,
+        "Only a person can know whether somebody uses the group.",
+    ),
+    FindingKind.EMPTY_OBJECT: Row(
+        Severity.ERROR,
+        (
+            "A group object that holds nothing, and no request name points at it: a driver died"
+            " right after it created the object."
+        ),
+        "If no RBD group ends in its UUID: remove the group object.",
+        Alone.IF_NOTHING_BEHIND,
+        "An RBD group of this UUID may exist and hold images, and that was not looked up.",
+    ),
+    FindingKind.MEMBERS_ELSEWHERE: Row(
+        Severity.WARNING,
+        (
+            "A group object with members and without a request name, and nothing here points at it."
+            " Its reservation may be in another pool (journalPool of the class): then this is the"
+            " only list of the members of a live group. Or members were added after the group was"
+            " removed."
+        ),
+        (
+            "Look for the group in the pool that the class names as journalPool. Drop it only if no"
+            " reservation is there and nobody needs the members."
+        ),
+        Alone.NEVER,
+        "The object can be the only list of the members of a live group.",
+    ),
+    FindingKind.NAME_MISMATCH: Row(
+        Severity.ERROR,
+        (
+            "The request name points at a group that says it belongs to another request name."
+            ' Ceph-CSI fails with "internal state inconsistent, omap names mismatch".'
+        ),
+        (
+            "Where the other name's own entry is right, repair removes this entry. Otherwise decide"
+            " whose the group is: attach or drop."
+        ),
+        Alone.IF_CERTAIN,
+        "The other name has a right entry of its own, so that this entry is the wrong one.",
+    ),
+    FindingKind.SHARED_UUID: Row(
+        Severity.ERROR,
+        "Two request names point at one group. An undo of one would remove the other's group.",
+        "Where the group says whose it is, repair removes the other entry. Otherwise drop one.",
+        Alone.IF_CERTAIN,
+        "The group says whose it is, and that name's entry points at it.",
+    ),
+    FindingKind.CORRUPT_ENTRY: Row(
+        Severity.ERROR,
+        (
+            "The entry of the request name does not hold a group UUID. Ceph-CSI fails forever for"
+            " this name."
+        ),
+        "If you know the group, attach it after you dropped the entry. Otherwise drop the entry.",
+        Alone.NEVER,
+        "Only a person can know which group was meant.",
+    ),
+    FindingKind.WRONG_GROUP_NAME: Row(
+        Severity.ERROR,
+        "The group's name does not end in its UUID, so that an undo by that name misses the group.",
+        "attach writes the group's proper name again.",
+        Alone.NEVER,
+        "An RBD group may exist under the wrong name.",
+    ),
+    FindingKind.STALE_LEASE: Row(
+        Severity.ERROR,
+        (
+            "A client wrote down UUIDs that it was going to use and never gave them back: it died,"
+            " or lost its connection."
+        ),
+        "recover, or repair, revokes the lease and removes what the client left unfinished.",
+        Alone.IF_CERTAIN,
+        "A revoked lease stops its owner from using the UUIDs; what it made and used stays.",
+    ),
+    FindingKind.UNREADABLE_KEY: Row(
+        Severity.ERROR,
+        (
+            "The object holds a key or a value that cannot be read as the journal's. Everything"
+            " else was read. repair, drop and restore leave such an object as it is, and an export"
+            " does not hold the key."
+        ),
+        "Find out who wrote it, and remove it with the store's own tools.",
+        Alone.NEVER,
+        "csijournal never changes what it does not understand.",
+    ),
+    FindingKind.GROUP_WITHOUT_UUID: Row(
+        Severity.ERROR,
+        (
+            "An object csi.volume.group. without a UUID, which Ceph-CSI's CephFS code can make. Its"
+            " members belong to groups that do not show them."
+        ),
+        "Compare its members with the group snapshots in Kubernetes, then remove it by hand.",
+        Alone.NEVER,
+        "Only a person can know to which groups the members belong.",
+    ),
+    FindingKind.UNFINISHED_GROUP: Row(
+        Severity.WARNING,
+        (
+            "The group was reserved more than a day ago and has no members: a group operation that"
+            " never finished. A CSI-Addons group may be empty on purpose."
+        ),
+        "Look in Kubernetes whether somebody still needs the group. If not: undo.",
+        Alone.NEVER,
+        "An empty group of CSI-Addons is in order as long as its RBD group exists.",
+    ),
+    FindingKind.SHARDED_DIRECTORY: Row(
+        Severity.WARNING,
+        (
+            "The directory has shards (csi.groups.<id>.<number>), the layout of a driver that"
+            " csijournal only knows how to read. It reads the shards as parts of the one instance."
+        ),
+        "Do not reserve in this instance with csijournal: a name may be reserved in a shard.",
+        Alone.NEVER,
+        "A driver that uses the shards owns this layout.",
+    ),
+    FindingKind.INVALID_REQUEST_NAME: Row(
+        Severity.WARNING,
+        (
+            "The request name breaks the CSI rules (empty, over 128 bytes, or with control"
+            " characters). Ceph-CSI accepted it; csijournal refuses to reserve or undo it."
+        ),
+        "Nothing needs to be done while it is in use. drop removes it.",
+        Alone.NEVER,
+        "The reservation works for Ceph-CSI.",
+    ),
+    FindingKind.MISSING_ATTRIBUTE: Row(
+        Severity.WARNING,
+        (
+            "The group has no csi.groupname. csijournal derives the name; Ceph-CSI answers with an"
+            " empty name."
+        ),
+        "attach writes the name again.",
+        Alone.NEVER,
+        "The prefix of the lost name is not known.",
+    ),
+    FindingKind.UNREADABLE_TIME: Row(
+        Severity.WARNING,
+        "The creation time is missing, as in groups made by Ceph-CSI 3.11, or cannot be read.",
+        "Nothing needs to be done: the time counts as unknown.",
+        Alone.NEVER,
+        "Nobody knows the time any more.",
+    ),
+    FindingKind.UNKNOWN_KEY: Row(
+        Severity.WARNING,
+        "The directory has a key that is neither an entry nor a lease.",
+        "csijournal leaves alone what it does not understand.",
+        Alone.NEVER,
+        "csijournal never changes what it does not understand.",
+    ),
+    FindingKind.LARGE_DIRECTORY: Row(
+        Severity.WARNING,
+        "The directory object nears the 200,000 keys at which Ceph warns of a large omap object.",
+        "Undo what is not needed, or let further drivers use other instance ids.",
+        Alone.NEVER,
+        "Which reservations are not needed is the driver's business.",
+    ),
+}
+
+
+_GROUP_SNAPSHOT_SUFFIX = "-vg"
+"""What the RBD driver adds to a group snapshot's name for the group that it makes meanwhile.
+
+The driver's delete undoes the reservation under the group's CSI id, so that this
+entry stays each time (Ceph-CSI, internal/rbd/group_controllerserver.go).
+"""
+
+
+def severity_of(kind: FindingKind, request_name: str | None) -> Severity:
+    """How much one finding matters: as its kind, but for what a group snapshot leaves."""
+    if kind is FindingKind.DANGLING_ENTRY and is_left_by_group_snapshot(request_name or ""):
+        return Severity.NOTE  # nobody asks for that name again, so that nothing is stuck
+    return kind.severity
+
+
+def is_left_by_group_snapshot(request_name: str) -> bool:
+    """Whether this is the name of the group that the RBD driver makes for a group snapshot.
+
+    Those end in the UID of the group snapshot and the driver's suffix.
+    """
+    before = request_name.removesuffix(_GROUP_SNAPSHOT_SUFFIX)
+    return before != request_name and ending_uuid(before) is not None
+
+
+def may_repair_alone(kind: FindingKind, store: Store) -> bool:
+    """Whether repair may ever act alone on this kind in this store."""
+    if kind.alone is Alone.IF_NOTHING_BEHIND:
+        return store.stands_alone
+    return kind.alone is Alone.IF_CERTAIN

@@ -1,0 +1,98 @@
+"""The keys of a directory: entries, leases, and what is neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from csijournal.check.catalog import FindingKind
+from csijournal.check.context import Context
+from csijournal.check.findings import Finding
+from csijournal.check.instances import directory_id
+from csijournal.check.reading import as_cut_key
+from csijournal.check.records import drop_entry
+from csijournal.errors import InvalidRequestName
+from csijournal.journal.model import Entry
+from csijournal.journal.steps import GroupRecords
+from csijournal.wire.leases import parse_lease
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import decode, shortened
+
+LARGE_DIRECTORY_KEYS = 160_000
+"""Where a directory is called large; the OSD warns at 200,000 keys."""
+
+
+class DirectoryCheck:
+    """Judges the keys of one directory by themselves."""
+
+    def __init__(self, context: Context, records: GroupRecords) -> None:
+        self._context = context
+        self._records = records
+        self._instance_id = directory_id(records)
+
+    def look(self, page: Mapping[str, bytes], pointing: list[Entry]) -> Iterator[Finding]:
+        """What is wrong with these keys; entries that hold a UUID are put into `pointing`."""
+        for key, value in page.items():
+            entry = self._records.as_entry(key, value)
+            if entry is None:
+                yield from self._lease_or_unknown(key, value)
+                continue
+            self._context.summary.entries += 1
+            yield from self._invalid_name(entry)
+            if entry.group_uuid is None:
+                yield self._cut(key) or self._corrupt(entry)
+            else:
+                pointing.append(entry)
+
+    def large(self, keys: int) -> Iterator[Finding]:
+        """The finding that a directory of so many keys is large."""
+        if keys > LARGE_DIRECTORY_KEYS:
+            yield self._finding(FindingKind.LARGE_DIRECTORY, f"{keys} keys")
+
+    def _lease_or_unknown(self, key: str, value: bytes) -> Iterator[Finding]:
+        lease = parse_lease(key, value)
+        if lease is None:
+            found = shortened(decode(value))
+            yield self._cut(key) or self._finding(FindingKind.UNKNOWN_KEY, found, key=key)
+            return
+        self._context.summary.leases += 1
+        if self._context.grace.is_over(lease.since.nanoseconds):
+            what = "revoked" if lease.revoked else "granted"
+            what = "made by a cleanup" if lease.cleanup else what
+            yield Finding(
+                FindingKind.STALE_LEASE,
+                self._records.directory,
+                self._instance_id,
+                key=key,
+                found=f"{what} at {lease.since}, {len(lease.uuids)} UUIDs",
+                automatic=True,
+                commands=(("recover",),),
+            )
+
+    def _invalid_name(self, entry: Entry) -> Iterator[Finding]:
+        try:
+            GROUPS.require_request_name(entry.request_name)
+        except InvalidRequestName as error:
+            yield self._entry_finding(FindingKind.INVALID_REQUEST_NAME, entry, error.message)
+
+    def _corrupt(self, entry: Entry) -> Finding:
+        found = f"holds {shortened(entry.value)}"
+        return self._entry_finding(FindingKind.CORRUPT_ENTRY, entry, found)
+
+    def _cut(self, key: str) -> Finding | None:
+        cut = as_cut_key(self._context.store, self._records.directory, key)
+        return self._context.unreadable(cut, instance_id=self._instance_id) if cut else None
+
+    def _entry_finding(self, kind: FindingKind, entry: Entry, found: str) -> Finding:
+        return Finding(
+            kind,
+            self._records.directory,
+            self._instance_id,
+            key=GROUPS.entry_key(entry.request_name),
+            request_name=entry.request_name,
+            uuid=entry.group_uuid or "",
+            found=found,
+            commands=(drop_entry(entry.request_name),),
+        )
+
+    def _finding(self, kind: FindingKind, found: str, *, key: str = "") -> Finding:
+        return Finding(kind, self._records.directory, self._instance_id, key=key, found=found)
