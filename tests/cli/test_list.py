@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from typing import Any
 
 import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY, OTHER_UUID, UUID
+from cli.terminal import in_terminal
+from csijournal.cli.commands.list import _LONG, _print_all
+from csijournal.cli.options import Settings
+from csijournal.errors import StoreTimeout
 from csijournal.store import Write
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import encode
@@ -151,3 +156,39 @@ def _peak_kib(cli: CLI, *arguments: str) -> int:
         check=True,
     )
     return int(done.stderr.split()[-1])
+
+
+def test_reservations_in_the_shards_of_a_directory_are_listed_by_name_with_the_others(
+    cli: CLI,
+) -> None:
+    for directory, name in ((DIRECTORY, "b"), (f"{DIRECTORY}.3", "a"), (f"{DIRECTORY}.10", "c")):
+        cli.put(directory, **{GROUPS.entry_key(name): UUID})
+
+    for options in ([], ["-l"]):
+        assert [line.split()[-1] for line in cli("list", *options).lines[1:]] == ["a", "b", "c"]
+    assert len(cli("list", "c").lines) == 2
+
+
+def test_on_a_narrow_terminal_the_long_list_has_each_name_on_a_line_of_its_own(
+    mixed: CLI,
+) -> None:
+    narrow = in_terminal(mixed, 80, "list", "-l")
+    assert narrow[-4:] == [
+        "ok\\t",
+        f"  {UUID}  ok           2026-11-22T13:23:10Z        2",
+        "unpopulated",
+        f"  {OTHER_UUID.replace('0f', '1f')}  unpopulated  -                           1",
+    ]
+    assert max(map(len, narrow)) <= 82
+    assert in_terminal(mixed, 120, "list", "-l")[0].endswith("MEMBERS  REQUEST NAME")
+
+
+def test_an_error_before_the_first_reservation_comes_without_a_header(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail() -> Any:  # noqa: ANN401 - it never returns
+        raise StoreTimeout("no answer")
+
+    with pytest.raises(StoreTimeout):
+        _print_all(Settings(), _LONG, (fail() for _ in range(1)))
+    assert capsys.readouterr().out == ""

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from itertools import tee
 
 import click
 
-from csijournal.cli.connect import journal_on, open_place
+from csijournal.check.instances import Instance, entries_of, open_instance
+from csijournal.cli.connect import open_place
 from csijournal.cli.options import JournalCommand, Settings
-from csijournal.cli.output import NOTHING, note, print_json, print_line
-from csijournal.errors import InvalidRequestName, printable
-from csijournal.journal.groups import VolumeGroupJournal
+from csijournal.cli.output import (
+    NOTHING,
+    note,
+    print_json,
+    print_line,
+    print_lines,
+    terminal_width,
+)
+from csijournal.cli.render import number_of
+from csijournal.errors import printable
 from csijournal.journal.model import Entry
+from csijournal.journal.state import EntryState, classify
 from csijournal.store import Store
+from csijournal.store.contract import Unreadable
 from csijournal.wire.records import REQUEST_NAME_KEY, GroupRecord, parse_group
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import shortened
 from csijournal.wire.timestamps import Timestamp
 from csijournal.wire.uuids import UUID_LENGTH
 
+_OK = "ok"
 _CORRUPT = "corrupt"
+_STATES = defaultdict(
+    lambda: _CORRUPT,
+    {
+        EntryState.COMPLETE: _OK,
+        EntryState.DANGLING: "dangling",
+        EntryState.UNPOPULATED: "unpopulated",
+        EntryState.NAMELESS: "unpopulated",
+        EntryState.OTHER_NAME: "mismatch",
+    },
+)
 _STATE_WIDTH = 11
 _TIME_WIDTH = 20
 _COUNT_WIDTH = 7
@@ -47,52 +70,62 @@ def command(settings: Settings, prefix: str, long: bool) -> None:
     if prefix:
         GROUPS.require_request_name(prefix)
     with open_place(settings) as store:
-        journal = journal_on(store, settings)
-        entries = journal.list_reservations(prefix)
+        instance = open_instance(store, settings.instance_id)
+        unreadable: list[Unreadable] = []
+        entries = entries_of(instance, prefix, unreadable)
         if long:
-            count = _print_long(settings, _with_groups(store, journal, entries))
+            count = _print_all(settings, _LONG, _long_rows(store, instance, entries))
         else:
-            count = _print_short(settings, entries)
+            count = _print_all(settings, _SHORT, ((entry, {}, None) for entry in entries))
         if not count:
             named = f" that start with {shortened(prefix)}" if prefix else ""
             note(settings, f"{store.place}, {settings.instance_id}: no reservations{named}")
+        if unreadable:
+            counted = number_of(len(unreadable), "key")
+            note(settings, f"{counted} of the directory cannot be read; verify names them")
 
 
-def _print_short(settings: Settings, entries: Iterator[Entry]) -> int:
-    if not settings.json:
-        print_line(f"{'GROUP UUID':{UUID_LENGTH}}  REQUEST NAME")
+_SHORT = f"{'GROUP UUID':{UUID_LENGTH}}  REQUEST NAME"
+_LONG = (
+    f"{'GROUP UUID':{UUID_LENGTH}}  {'STATE':{_STATE_WIDTH}}  {'CREATED':{_TIME_WIDTH}}"
+    f"  {'MEMBERS':>{_COUNT_WIDTH}}  REQUEST NAME"
+)
+_LONG_LINE_WIDTH = 110
+"""The narrowest terminal on which the long table is one line a reservation."""
+
+_Row = tuple[Entry, dict[str, object], str | None]
+"""An entry, what JSON says beside it, and the columns between its UUID and its name."""
+
+
+def _print_all(settings: Settings, header: str, rows: Iterable[_Row]) -> int:
+    """Print all rows, the header with the first of them; how many there were."""
+    narrow = header is _LONG and sys.stdout.isatty() and terminal_width() < _LONG_LINE_WIDTH
     count = 0
-    for count, entry in enumerate(entries, 1):  # noqa: B007 - the count outlives the loop
+    for entry, fields, columns in rows:
+        if not settings.json and not narrow and not count:
+            print_line(header)
+        count += 1
         if settings.json:
-            print_json(_entry_as_json(entry))
+            print_json(_entry_as_json(entry) | fields)
         else:
-            print_line(f"{_uuid_column(entry)}  {printable(entry.request_name)}")
+            print_lines(_lines(entry, columns, narrow=narrow))
+    if not settings.json and not count:
+        print_line(header)
     return count
 
 
-def _print_long(settings: Settings, groups: Iterator[tuple[Entry, str, GroupRecord | None]]) -> int:
-    if not settings.json:
-        print_line(_long_line("GROUP UUID", "STATE", "CREATED", "MEMBERS", "REQUEST NAME"))
-    count = 0
-    for count, (entry, state, record) in enumerate(groups, 1):  # noqa: B007 - as above
-        if settings.json:
-            print_json(_entry_as_json(entry) | _group_as_json(state, record))
-        else:
-            print_line(
-                _long_line(
-                    _uuid_column(entry),
-                    state,
-                    _time_column(record.creation_time if record else None),
-                    str(len(record.volume_map)) if record else NOTHING,
-                    printable(entry.request_name),
-                )
-            )
-    return count
+def _lines(entry: Entry, columns: str | None, *, narrow: bool) -> list[str]:
+    """One reservation; where the terminal is narrow, the name on a line of its own."""
+    uuid, name = (
+        f"{entry.group_uuid or f'({_CORRUPT})':{UUID_LENGTH}}",
+        printable(entry.request_name),
+    )
+    if narrow:
+        return [name, f"  {uuid}  {columns}"]
+    return [f"{uuid}  {columns}  {name}" if columns else f"{uuid}  {name}"]
 
 
-def _with_groups(
-    store: Store, journal: VolumeGroupJournal, entries: Iterator[Entry]
-) -> Iterator[tuple[Entry, str, GroupRecord | None]]:
+def _long_rows(store: Store, instance: Instance, entries: Iterator[Entry]) -> Iterator[_Row]:
     """Each entry with its state and its group; the reads run ahead of what is printed."""
     ahead, behind = tee(entries)
     names = (GROUPS.record_object(entry.group_uuid) for entry in ahead if entry.group_uuid)
@@ -101,26 +134,21 @@ def _with_groups(
         found = next(groups)[1] if entry.group_uuid else None
         record = None if found is None else parse_group(found)
         state = _state(entry, record)
-        if state == "ok" or _still_there(journal, entry):
-            yield entry, state, record
+        # One that was undone between the two reads is no news.
+        if state == _OK or instance.look_up(entry.request_name) == entry:
+            yield entry, _group_as_json(state, record), _columns(state, record)
 
 
-def _still_there(journal: VolumeGroupJournal, entry: Entry) -> bool:
-    """Whether the entry was not undone between the two reads, which is no news."""
-    try:
-        return journal.look_up(entry.request_name) == entry
-    except InvalidRequestName:  # Ceph-CSI takes names that we do not
-        return True
+def _columns(state: str, record: GroupRecord | None) -> str:
+    created = _time_column(record.creation_time if record else None)
+    members = str(len(record.volume_map)) if record else NOTHING
+    return f"{state:{_STATE_WIDTH}}  {created:{_TIME_WIDTH}}  {members:>{_COUNT_WIDTH}}"
 
 
 def _state(entry: Entry, record: GroupRecord | None) -> str:
-    if entry.group_uuid is None:
+    if entry.target is None:
         return _CORRUPT
-    if record is None:
-        return "dangling"
-    if not record.populated:
-        return "unpopulated"
-    return "ok" if record.request_name == entry.request_name else "mismatch"
+    return _STATES[classify(entry.request_name, entry.target, record)]
 
 
 def _entry_as_json(entry: Entry) -> dict[str, object]:
@@ -138,19 +166,8 @@ def _group_as_json(state: str, record: GroupRecord | None) -> dict[str, object]:
     }
 
 
-def _uuid_column(entry: Entry) -> str:
-    return f"{entry.group_uuid or f'({_CORRUPT})':{UUID_LENGTH}}"
-
-
 def _time_column(created: Timestamp | None) -> str:
     """The time in UTC and whole seconds, so that the column is even."""
     if created is None:
         return NOTHING
     return str(Timestamp(created.nanoseconds // 10**9 * 10**9))
-
-
-def _long_line(group_uuid: str, state: str, created: str, members: str, name: str) -> str:
-    return (
-        f"{group_uuid:{UUID_LENGTH}}  {state:{_STATE_WIDTH}}  {created:{_TIME_WIDTH}}"
-        f"  {members:>{_COUNT_WIDTH}}  {name}"
-    )
