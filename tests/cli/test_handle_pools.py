@@ -128,6 +128,7 @@ def test_the_cluster_s_own_fsid_verifies_a_handle(
         "cluster_id": fsid,
         "cluster_id_verified": True,
         "fsid": fsid,
+        "handle": handle,
     }
 
 
@@ -155,6 +156,64 @@ def test_a_handle_is_followed_to_the_cluster_that_a_configuration_names(
     assert "the handle's cluster id is near, as in config.json" in found.err
     other = str(Handle("far", numbers.both, group_uuid))
     assert "has no cluster id 'far'" in cli.refused("show", other, *login, code=16)
+
+
+def test_after_a_failover_a_handle_leads_to_what_the_mapping_says_in_both_directions(
+    cli: CLI, ceph: ThrowawayCluster, numbers: Numbers
+) -> None:
+    conf = ["-c", str(ceph.conf)]
+    mapping = {
+        "clusterIDMapping": {"here": "there"},
+        "RBDPoolIDMapping": [{str(numbers.pool_alone): "4711"}],
+        "CephFSFscIDMapping": [{str(numbers.both): "4712"}],
+    }
+    (cli.folder / "cluster-mapping.json").write_text(json.dumps([mapping]))
+    turned = {
+        "clusterIDMapping": {"there": "here"},
+        "RBDPoolIDMapping": [{"4711": str(numbers.pool_alone)}],
+        "CephFSFscIDMapping": [{"4712": str(numbers.both)}],
+    }
+    (cli.folder / "turned.json").write_text(json.dumps([turned]))
+    in_rbd, in_cephfs = str(uuid.uuid4()), str(uuid.uuid4())
+    group_in(ceph, "handle-data", "", in_rbd)
+    group_in(ceph, "handle-meta", "csi", in_cephfs)
+    of_rbd, of_cephfs = Handle("there", 4711, in_rbd), Handle("there", 4712, in_cephfs)
+
+    said = cli.refused("show", str(of_rbd), *conf, code=16)
+    assert "--cluster-mapping says what it stands for" in said
+    for file in ("cluster-mapping.json", "turned.json"):
+        found = cli("show", str(of_rbd), *conf, "--cluster-mapping", file)
+        assert "looked in pool handle-data" in found.err
+        assert f"it stands for {of_rbd.moved_to('here', numbers.pool_alone)}" in found.err
+        found = cli("show", str(of_cephfs), *conf, "--cluster-mapping", file, "-o", "json")
+        assert found.json["looked_in"]["pool"] == "handle-meta"
+        assert found.json["looked_in"]["handle"] == str(of_cephfs.moved_to("here", numbers.both))
+        assert found.json["group_uuid"] == in_cephfs
+
+
+def test_a_mapped_handle_is_looked_up_in_the_cluster_that_the_configuration_has(
+    cli: CLI, ceph: ThrowawayCluster, numbers: Numbers
+) -> None:
+    (cli.folder / "config.json").write_text(
+        json.dumps([{"clusterID": "here", "monitors": ceph.monitors}])
+    )
+    mapping = {
+        "clusterIDMapping": {"there": "here"},
+        "RBDPoolIDMapping": [{"4711": str(numbers.pool_alone)}],
+    }
+    (cli.folder / "map.json").write_text(json.dumps([mapping]))
+    group_uuid = str(uuid.uuid4())
+    group_in(ceph, "handle-data", "", group_uuid)
+    handle = str(Handle("there", 4711, group_uuid))
+    login = ["--csi-config", "config.json", "--keyring", str(ceph.keyring)]
+
+    cli.refused("show", handle, *login, code=16)
+    found = cli("show", handle, *login, "--cluster-mapping", "map.json")
+    assert "the handle's cluster id is here, as in config.json" in found.err
+    cli("show", handle, *login, "--cluster-mapping", "map.json", "-p", "handle-data")
+    named = ["--cluster-id", "elsewhere", "--cluster-mapping", "map.json"]
+    assert "--cluster-id is elsewhere" in cli.refused("show", handle, *login, *named)
+    cli.refused("show", handle, *login, "--cluster-mapping", "missing.json", code=2)
 
 
 def test_something_else_is_no_fs_dump() -> None:

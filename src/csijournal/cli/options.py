@@ -49,6 +49,11 @@ _COMMON: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
         (("--csi-config",), "FILE", "Ceph-CSI's config.json, to look --cluster-id up in."),
         (("--cluster-id",), "ID", "Cluster in that file: its monitors, and its namespace."),
         (
+            ("--cluster-mapping",),
+            "FILE",
+            "Ceph-CSI's cluster-mapping.json: which ids a handle may stand for after a failover.",
+        ),
+        (
             ("--driver",),
             "DRIVER",
             "Whose namespace, and whose handle: rbd or cephfs.  [rbd; a handle is tried as both]",
@@ -56,7 +61,7 @@ _COMMON: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
     ],
 }
 _NAMES = {"namespace", "pool", "conf", "id", "name", "keyring", "keyfile", "mon"}
-RADOS_OPTIONS = frozenset(_NAMES | {"csi_config", "cluster_id", "driver"})
+RADOS_OPTIONS = frozenset(_NAMES | {"csi_config", "cluster_id", "driver", "cluster_mapping"})
 
 
 class Settings:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
 
+from csijournal.inventory.cluster_mapping import ClusterMapping, LocationType
 from csijournal.store import Store, open_location, open_over
 from csijournal.store.rados.by_handle import HandlePool, find_pool
 from csijournal.store.rados.cluster import RADOSCluster
+from csijournal.store.rados.csi_config import read_clusters
 from csijournal.store.rados.location import DRIVERS, RADOSLocation
 from csijournal.wire.handles import Handle
 
@@ -19,14 +21,20 @@ class LookedIn:
     """Where a handle led, and whether this is the cluster that it names, as far as is known.
 
     `others` are the pools that its number means too, and that have no such
-    UUID.  `config` is the config.json in which the cluster id was looked up.
+    UUID.  `config` is the config.json in which the cluster id was looked up, and
+    `handle` the handle that was given: `pool.handle` may be what it stands for.
     """
 
     pool: HandlePool
     others: tuple[HandlePool, ...]
-    cluster_id: str
+    handle: Handle
     fsid: str
     config: str = ""
+
+    @property
+    def cluster_id(self) -> str:
+        """The cluster of the handle, after mapping."""
+        return self.pool.handle.cluster_id
 
     @property
     def verified(self) -> bool:
@@ -45,8 +53,9 @@ class LookedIn:
                 " (not verified: give --csi-config to look it up;"
                 f" this cluster's fsid is {self.fsid})"
             )
+        mapped = "" if self.pool.handle == self.handle else f"; it stands for {self.pool.handle}"
         return (
-            f"looked in {self.pool}{also if others else ''};"
+            f"looked in {self.pool}{also if others else ''}{mapped};"
             f" the handle's cluster id is {self.cluster_id}{identity}"
         )
 
@@ -62,6 +71,7 @@ class LookedIn:
             "cluster_id": self.cluster_id,
             "cluster_id_verified": self.verified,
             "fsid": self.fsid,
+            "handle": str(self.pool.handle),
         }
 
 
@@ -77,13 +87,14 @@ def open_rados(
     compared with anything.
     """
     words = _words(given, timeout_seconds)
+    meant = {} if handle is None else _handles(given, handle)
     if words.get("pool"):
         if handle is not None and "csi-config" in words:
-            words.setdefault("cluster-id", handle.cluster_id)
+            words.setdefault("cluster-id", _configured_id(words["csi-config"], meant))
         return open_location(RADOSLocation.from_words(words))
     if handle is None:
-        raise click.UsageError("Which pool? Give -p/--pool, or name the group by its CSI handle.")
-    return _open_by_handle(words, handle, say)
+        raise click.UsageError("Which pool? Give -p/--pool, or name the record by its CSI handle.")
+    return _open_by_handle(words, handle, meant, say)
 
 
 def location_of_options(given: Mapping[str, str], timeout_seconds: float) -> RADOSLocation:
@@ -94,38 +105,72 @@ def location_of_options(given: Mapping[str, str], timeout_seconds: float) -> RAD
 
 
 def _words(given: Mapping[str, str], timeout_seconds: float) -> dict[str, str]:
-    words = {name.replace("_", "-"): value for name, value in given.items()}
+    words = {
+        name.replace("_", "-"): value for name, value in given.items() if name != "cluster_mapping"
+    }
     return words | {"timeout": str(timeout_seconds)}
 
 
-def _open_by_handle(words: dict[str, str], handle: Handle, say: Say) -> Store:
-    _require_cluster_id(words, handle)
+def handles_meant(given: Mapping[str, str], handle: Handle) -> set[Handle]:
+    """The handle, and all that it may stand for by --cluster-mapping."""
+    return {one for handles in _handles(given, handle).values() for one in handles}
+
+
+_Meant = Mapping[str, Sequence[Handle]]
+"""For each driver what it may take the handle for: itself first."""
+
+_LOCATION_TYPES = {"rbd": LocationType.POOL, "cephfs": LocationType.FILESYSTEM}
+
+
+def _handles(given: Mapping[str, str], handle: Handle) -> _Meant:
+    path = given.get("cluster_mapping")
+    mapping = ClusterMapping.read(path) if path else ClusterMapping()
+    return {driver: mapping.candidates(handle, kind) for driver, kind in _LOCATION_TYPES.items()}
+
+
+def _open_by_handle(words: dict[str, str], handle: Handle, meant: _Meant, say: Say) -> Store:
+    meant = _of_named_cluster(words, handle, meant)
     if "csi-config" in words:
-        words["cluster-id"] = handle.cluster_id
+        words["cluster-id"] = _configured_id(words["csi-config"], meant)
+        meant = _of_named_cluster(words, handle, meant)
     words["pool-id"] = str(handle.location_id)
     drivers = [words["driver"]] if words.get("driver") else list(DRIVERS)
     locations = [RADOSLocation.from_words(words | {"driver": driver}) for driver in drivers]
     namespaces = {found.driver: found.found_namespace for found in locations}
     cluster = RADOSCluster.at(locations[0])
     try:
-        pool, thought_of = find_pool(cluster, handle, namespaces)
+        pool, thought_of = find_pool(cluster, meant, namespaces)
         others = tuple(other for other in thought_of if other != pool)
-        say(LookedIn(pool, others, handle.cluster_id, cluster.fsid(), words.get("csi-config", "")))
+        say(LookedIn(pool, others, handle, cluster.fsid(), words.get("csi-config", "")))
     except BaseException:
         cluster.close()
         raise
     return open_over(cluster, pool.pool, pool.namespace)
 
 
-def _require_cluster_id(words: Mapping[str, str], handle: Handle) -> None:
-    """Refuse a handle of another cluster than the one that was named.
+def _of_named_cluster(words: Mapping[str, str], handle: Handle, meant: _Meant) -> _Meant:
+    """What the handle may stand for in the cluster of --cluster-id.
 
-    Ceph-CSI's cluster-mapping.json, which lets one cluster id stand for another,
-    is not read: whoever has one names the pool.
+    Raises UsageError where that is nothing: it is a handle of another cluster.
     """
     named = words.get("cluster-id")
-    if named and named != handle.cluster_id:
+    if not named:
+        return meant
+    chosen = {
+        driver: [one for one in handles if one.cluster_id == named]
+        for driver, handles in meant.items()
+    }
+    if not any(chosen.values()):
         raise click.UsageError(
             f"The handle is of the cluster {handle.cluster_id}, and --cluster-id is {named}."
-            " Give the handle's, or -p POOL to look in a pool of this cluster all the same."
+            " Give the handle's, --cluster-mapping where the one stands for the other, or"
+            " -p POOL to look in a pool of this cluster all the same."
         )
+    return chosen
+
+
+def _configured_id(path: str, meant: _Meant) -> str:
+    """The first cluster id that the handle may stand for and config.json has; else the handle's."""
+    known = read_clusters(path)
+    ids = [one.cluster_id for handles in meant.values() for one in handles]
+    return next((one for one in ids if one in known), ids[0])

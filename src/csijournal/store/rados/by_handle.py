@@ -6,7 +6,7 @@ CephFS the filesystem's, whose metadata pool holds the journal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from csijournal.errors import PermissionDenied, PlaceNotFound, PlaceUnusable
@@ -20,12 +20,17 @@ RECORD_PREFIXES = ("csi.volume.group.", "csi.volume.", "csi.snap.")
 
 @dataclass(frozen=True, slots=True)
 class HandlePool:
-    """A pool and namespace that a handle may mean; `filesystem` where its number is one's id."""
+    """A pool and namespace that a handle may mean; `filesystem` where its number is one's id.
+
+    `handle` is the handle as it was read: the one that was given, or one that
+    it stands for after a failover.
+    """
 
     driver: str
     pool_id: int
     pool: str
     namespace: str
+    handle: Handle
     filesystem: Filesystem | None = None
 
     def __str__(self) -> str:
@@ -37,64 +42,91 @@ class HandlePool:
 
 
 def find_pool(
-    cluster: RADOSCluster, handle: Handle, namespaces: Mapping[str, str]
+    cluster: RADOSCluster, handles: Mapping[str, Sequence[Handle]], namespaces: Mapping[str, str]
 ) -> tuple[HandlePool, list[HandlePool]]:
-    """The pool that `handle` means, and all that were thought of.
+    """The pool that a handle means, and all that were thought of.
 
     `namespaces` has those drivers that come into question, each with its
-    namespace.  Of several pools it is the one with an object of the handle's
-    UUID; where none has one, the first.
+    namespace, and `handles` what each driver may take the handle for: itself
+    first, then what a mapping of clusters says.  Of several pools it is the
+    first of a driver with an object of the handle's UUID, as Ceph-CSI has it;
+    where none has one, the first.
 
     Raises PlaceNotFound where there is no such pool or filesystem, PlaceUnusable
-    where several pools have such an object, and other StoreErrors.
+    where pools of both drivers have such an object, and other StoreErrors.
     """
-    candidates = _candidates(cluster, handle, namespaces)
+    candidates = _candidates(cluster, handles, namespaces)
     if len(candidates) == 1:
         return candidates[0], candidates
-    holding = [pool for pool in candidates if _holds(cluster, handle, pool)]
-    if len(holding) > 1:
+    holding: dict[str, HandlePool] = {}
+    for pool in candidates:
+        if pool.driver not in holding and _holds(cluster, pool):
+            holding[pool.driver] = pool
+    found = list(holding.values())
+    if len(found) > 1:
         raise PlaceUnusable(
-            f"the handle's number means {' and '.join(map(str, holding))}; both have its UUID",
+            f"the handle's number means {' and '.join(map(str, found))}; both have its UUID",
             hint="Say whose handle it is: --driver rbd, or --driver cephfs",
         )
-    return (holding or candidates)[0], candidates
+    return (found or candidates)[0], candidates
 
 
 def _candidates(
-    cluster: RADOSCluster, handle: Handle, namespaces: Mapping[str, str]
+    cluster: RADOSCluster, handles: Mapping[str, Sequence[Handle]], namespaces: Mapping[str, str]
 ) -> list[HandlePool]:
-    found = []
-    if "rbd" in namespaces and (pool := cluster.pool_name(handle.location_id)):
-        found.append(HandlePool("rbd", handle.location_id, pool, namespaces["rbd"]))
+    found: list[HandlePool] = []
+    if "rbd" in namespaces:
+        found += _pools(cluster, handles["rbd"], namespaces["rbd"])
     if "cephfs" in namespaces:
-        filesystem = _filesystem(cluster, handle, required=not found)
-        if filesystem is not None:
-            pool_id = filesystem.metadata_pool_id
-            pool = cluster.pool_name(pool_id) or ""
-            namespace = namespaces["cephfs"]
-            found.append(HandlePool("cephfs", pool_id, pool, namespace, filesystem))
+        required = not found
+        found += _metadata_pools(
+            cluster, handles["cephfs"], namespaces["cephfs"], required=required
+        )
     if not found:
+        thought_of = next(iter(handles.values()))
+        numbers = " or ".join(str(handle.location_id) for handle in thought_of)
         raise PlaceNotFound(
-            f"this cluster has no {_meaning(namespaces)} with the id {handle.location_id}",
-            hint=f"Is the handle of another cluster? Its cluster id is {handle.cluster_id}",
+            f"this cluster has no {_meaning(namespaces)} with the id {numbers}",
+            hint=f"Is the handle of another cluster? Its cluster id is {thought_of[0].cluster_id};"
+            " --cluster-mapping says what it stands for after a failover",
         )
     return found
 
 
-def _filesystem(cluster: RADOSCluster, handle: Handle, *, required: bool) -> Filesystem | None:
-    """The filesystem whose id the handle has; None for none, or where none is needed."""
+def _pools(
+    cluster: RADOSCluster, handles: Sequence[Handle], namespace: str
+) -> Iterator[HandlePool]:
+    for handle in handles:
+        pool = cluster.pool_name(handle.location_id)
+        if pool:
+            yield HandlePool("rbd", handle.location_id, pool, namespace, handle)
+
+
+def _metadata_pools(
+    cluster: RADOSCluster, handles: Sequence[Handle], namespace: str, *, required: bool
+) -> Iterator[HandlePool]:
+    filesystems = _filesystems(cluster, required=required)
+    for handle in handles:
+        filesystem = filesystems.get(handle.location_id)
+        if filesystem is not None:
+            pool_id = filesystem.metadata_pool_id
+            pool = cluster.pool_name(pool_id) or ""
+            yield HandlePool("cephfs", pool_id, pool, namespace, handle, filesystem)
+
+
+def _filesystems(cluster: RADOSCluster, *, required: bool) -> dict[int, Filesystem]:
+    """The filesystems by id; none where this user may not ask, and none is needed."""
     try:
         filesystems = cluster.filesystems()
     except PermissionDenied as error:
         if not required:
-            return None
+            return {}
         error.hint = (
             "A CephFS handle has the id of a filesystem, and looking that up needs the"
             " capability mon 'allow r'; or name the metadata pool with -p"
         )
         raise
-    found = {filesystem.filesystem_id: filesystem for filesystem in filesystems}
-    return found.get(handle.location_id)
+    return {filesystem.filesystem_id: filesystem for filesystem in filesystems}
 
 
 def _meaning(namespaces: Mapping[str, str]) -> str:
@@ -102,11 +134,11 @@ def _meaning(namespaces: Mapping[str, str]) -> str:
     return " and no ".join(kinds[driver] for driver in namespaces)
 
 
-def _holds(cluster: RADOSCluster, handle: Handle, pool: HandlePool) -> bool:
+def _holds(cluster: RADOSCluster, pool: HandlePool) -> bool:
     """Whether the pool has a record of the handle's UUID; no where this user may not look."""
     with cluster.store(pool.pool, pool.namespace) as store:
         try:
-            names = [prefix + handle.object_uuid for prefix in RECORD_PREFIXES]
+            names = [prefix + pool.handle.object_uuid for prefix in RECORD_PREFIXES]
             return any(store.modified_ns(name) is not None for name in names)
         except PermissionDenied:
             return False
