@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from cli.damage import entries, group, uuid
-from csijournal.check.referrers import Referrer, Search
+from csijournal.check.referrers import Referrer, Search, Sought
 from csijournal.store import Store
 from csijournal.store.memory import MemoryStore
+from csijournal.wire.schema import GROUPS
 from support.places import Omaps, Place, fill
 
 HANDLE = f"0001-0009-rook-ceph-0000000000000002-{uuid(70)}"
@@ -21,7 +22,7 @@ PLACE: Omaps = (
 
 
 def found(store: Store, what: str, *, full: bool = False) -> list[Referrer]:
-    return list(Search(store, "default", what, full=full).run())
+    return list(Search(store, "default", Sought.of([what]), schemas=[GROUPS], full=full).run())
 
 
 @pytest.fixture
@@ -63,7 +64,14 @@ def test_a_search_that_takes_too_long_stops_and_says_so() -> None:
     fill(store, entries(**{f"n-{n:05}": uuid(n) for n in range(3000)}))
     moments = iter(range(100))
 
-    search = Search(store, "default", uuid(2999), seconds_max=4, clock=lambda: next(moments))
+    search = Search(
+        store,
+        "default",
+        Sought.of([uuid(2999)]),
+        schemas=[GROUPS],
+        seconds_max=4,
+        clock=lambda: next(moments),
+    )
 
     assert list(search.run()) == []
     assert not search.complete
@@ -75,7 +83,14 @@ def test_a_full_search_is_never_stopped() -> None:
     fill(store, entries(**{f"n-{n:05}": uuid(n) for n in range(1500)}))
     moments = iter(range(0, 10**6, 1000))
 
-    search = Search(store, "default", uuid(1499), full=True, clock=lambda: next(moments))
+    search = Search(
+        store,
+        "default",
+        Sought.of([uuid(1499)]),
+        schemas=[GROUPS],
+        full=True,
+        clock=lambda: next(moments),
+    )
 
     assert [one.request_name for one in search.run()] == ["n-01499"]
     assert search.complete

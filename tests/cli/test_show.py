@@ -60,6 +60,9 @@ def test_a_group_is_found_by_each_of_its_names(cli: CLI, what: str, how: str) ->
         "entries": [ENDING_IN_UUID],
         "unreadable": [],
         "state": ["missing-attribute"],
+        "refers_to": [],
+        "referred_to_by": [],
+        "searched": {"journals": [], "complete": True},
     }
 
 
@@ -311,7 +314,7 @@ def test_what_answers_to_nothing_is_exit_code_3_and_says_where_was_looked(cli: C
     ("what", "said"),
     [
         ("", "must not be empty"),
-        ("x" * 129, "129 bytes"),
+        ("x" * 256, "256 bytes"),
         (UUID.upper(), "is not a UUID"),
         (UUID[:-1], "is not a UUID"),
         (f"0001-0008-rook-ceph-0000000000000002-{UUID}", "is not a CSI handle: after a cluster id"),

@@ -1,28 +1,43 @@
-"""All that is known of one group: who points at it, whose it says it is, what can be done.
+"""All that is known of one record: who points at it, whose it says it is.
 
-Keyed reads only.  Which entries point at a group cannot be asked of a store:
+Keyed reads only.  Which entries point at a record cannot be asked of a store:
 the caller names those that it knows (`check.referrers` finds them).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Generic
 
 from csijournal.check.findings import FindingKind
-from csijournal.check.records import kind_without_entry
+from csijournal.errors import NameMismatch, SplitReservation
+from csijournal.journal.elsewhere import read_elsewhere
 from csijournal.journal.grace import GRACE_SECONDS, Grace
 from csijournal.journal.model import Entry
-from csijournal.journal.state import EntryState, classify_record
-from csijournal.journal.steps import GroupRecords
+from csijournal.journal.steps import Records
 from csijournal.store.contract import unreadable_in
-from csijournal.wire.records import GroupRecord
-from csijournal.wire.text import shortened
+from csijournal.wire.entries import RecordHere, RecordInPool
+from csijournal.wire.schema import JournalSchema, R
 from csijournal.wire.timestamps import NANOSECONDS
 
 Words = tuple[str, ...]
+AnySchema = JournalSchema[Any]
+AnyRecords = Records[Any]
 
 USUAL_GRACE = Grace.of_seconds(GRACE_SECONDS)
+
+
+class RecordKind(enum.Enum):
+    """What can be wrong with the record of a volume or of a snapshot, beside a FindingKind."""
+
+    UNPOPULATED = "unpopulated-record"
+    NAMELESS = "nameless-record"
+    DETACHED = "detached-record"
+    EMPTY = "empty-record"
+    WRONG_NAME = "wrong-name"
+    SPLIT = "split-record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,188 +50,105 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One thing that is wrong with a group, or only not finished; `kind` None is pending."""
+    """One thing that is wrong with a record, or only not finished; `kind` None is pending."""
 
-    kind: FindingKind | None
+    kind: FindingKind | RecordKind | None
     sentence: str
     choices: tuple[Choice, ...] = ()
 
+    @property
+    def state(self) -> str:
+        """The kind in a word."""
+        return self.kind.value if self.kind else "pending"
+
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """One group UUID.
+class Story(Generic[R]):
+    """One UUID in one journal.
 
-    `record` is None where there is no such group object; `pointers` are request
-    names whose entries hold the UUID; `own` is the entry of the name that the
-    group says it belongs to, and `own_elsewhere` whether that leads to another
-    group, which says the same.  `age_seconds` is the time since the last change,
-    and `pending` whether a client may be making the group at this moment;
+    `record` is None where there is none; `pointers` are request names whose
+    entries lead to the UUID; `own` is the entry of the name that the record says
+    it belongs to, and `own_elsewhere` whether that leads to another record,
+    which says the same.  `age_seconds` is the time since the last change, and
+    `pending` whether a client may be making the record at this moment;
     `unreadable` says what the object holds besides, and no text can hold.
+    `in_pool` is the pool that the entry names, and `problem` why no record
+    could be read by it.
     """
 
-    group_uuid: str
-    record: GroupRecord | None
-    age_seconds: float | None
-    pointers: tuple[str, ...]
-    own: Entry | None
-    own_elsewhere: bool
-    pending: bool
+    schema: JournalSchema[R]
+    uuid: str
+    record: R | None
+    age_seconds: float | None = None
+    pointers: tuple[str, ...] = ()
+    own: Entry | None = None
+    own_elsewhere: bool = False
+    pending: bool = False
     unreadable: tuple[str, ...] = ()
+    in_pool: int | None = None
+    problem: str = ""
 
     @property
-    def judgements(self) -> tuple[Judgement, ...]:
-        """What is wrong with it; nothing where all is in order."""
-        return tuple(_judge(self))
+    def image_name(self) -> str | None:
+        """The name of what stands behind the record, the default one where it says none."""
+        if self.record is None:
+            return None
+        return self.record.image_name or self.schema.make_image_name("", self.uuid)
 
 
 def tell_story(
-    records: GroupRecords,
-    group_uuid: str,
-    pointers: Iterable[str] = (),
-    *,
-    grace: Grace = USUAL_GRACE,
-) -> Story:
-    """The story of `group_uuid`; `pointers` are entries that may hold it.  Raises StoreError."""
-    entries = records.store.read_object(records.schema.record_object(group_uuid))
+    records: Records[R], uuid: str, pointers: Iterable[str] = (), *, grace: Grace = USUAL_GRACE
+) -> Story[R]:
+    """The story of `uuid`; entries of the names `pointers` may lead to it.  Raises StoreError."""
+    entries = records.store.read_object(records.schema.record_object(uuid))
     record = None if entries is None else records.schema.parse(entries)
     owner = record.request_name if record else None
     own = records.look_up(owner) if owner else None
     names = dict.fromkeys((*pointers, *([owner] if owner else [])))
-    modified_ns = records.modified_ns(group_uuid, record) if record else None
+    modified_ns = records.modified_ns(uuid, record) if record else None
     return Story(
-        group_uuid=group_uuid,
+        schema=records.schema,
+        uuid=uuid,
         record=record,
         age_seconds=None
         if modified_ns is None
         else max(0.0, grace.age_ns(modified_ns) / NANOSECONDS),
-        pointers=tuple(name for name in names if records.entry_matches(name, group_uuid)),
+        pointers=tuple(name for name in names if leads_to(records.look_up(name), uuid)),
         own=own,
         own_elsewhere=own is not None
-        and own.group_uuid not in {None, group_uuid}
+        and own.uuid not in {None, uuid}
         and records.is_consistent(owner or ""),
         pending=modified_ns is not None and not grace.is_over(modified_ns),
         unreadable=tuple(map(str, unreadable_in(entries))),
     )
 
 
-# Judging
-
-
-def _judge(story: Story) -> Iterator[Judgement]:
-    for name in story.pointers:
-        yield from _of_pointer(story, name)
-    if not story.pointers and story.record is not None:
-        yield _without_entry(story, story.record)
-    if story.record is not None and story.record.populated and story.pointers:
-        yield from _of_group_name(story, story.record)
-
-
-def _of_pointer(story: Story, name: str) -> Iterator[Judgement]:
-    """What is wrong between the group and the entry of `name`, which points at it."""
-    state = classify_record(name, story.record)
-    if state is EntryState.DANGLING:
-        yield Judgement(
-            FindingKind.DANGLING_ENTRY,
-            f"the entry of {shortened(name)} points at {story.group_uuid},"
-            " and there is no such group object",
-            (Choice("to free the name for a new group", (drop_entry(name),)),),
-        )
-    elif state in {EntryState.NAMELESS, EntryState.UNPOPULATED}:
-        yield _without_name(story, name, state)
-    elif state is EntryState.OTHER_NAME and story.record is not None:
-        yield _of_another(story, story.record, name)
-
-
-def _without_name(story: Story, name: str, state: EntryState) -> Judgement:
-    nobodys = Choice("if nobody needs it", (drop_entry(name), _drop_group(story)))
-    what = f"the entry of {shortened(name)} points at a group without a request name"
-    if state is EntryState.NAMELESS:
-        theirs = Choice(f"if the members are those of {shortened(name)}", (_attach(story, name),))
-        return Judgement(FindingKind.NAMELESS_GROUP, what, (theirs, nobodys))
-    if story.pending:
-        return Judgement(None, f"{what}, which a driver may be making now; look again later")
-    return Judgement(FindingKind.UNPOPULATED_GROUP, f"{what} and without members", (nobodys,))
-
-
-def _of_another(story: Story, record: GroupRecord, name: str) -> Judgement:
-    """The entry of `name` points at a group that says it is another's."""
-    owner = record.request_name or ""
-    what = (
-        f"the entry of {shortened(name)} points at this group,"
-        f" which says that it belongs to {shortened(owner)}"
-    )
-    drop = drop_entry(name)
-    if owner in story.pointers:
-        return Judgement(
-            FindingKind.SHARED_UUID,
-            f"{what}, whose entry points at it too",
-            (Choice(f"to leave the group to {shortened(owner)}", (drop,)),),
-        )
-    mine = Choice(f"if the group is that of {shortened(name)}", (_attach(story, name),))
-    nobodys = Choice("if nobody needs the group", (drop, _drop_group(story)))
-    theirs = Choice(
-        f"if the group is that of {shortened(owner)}, to give it back",
-        (drop, *_free(story, owner), ("attach", story.group_uuid)),
-    )
-    return Judgement(
-        FindingKind.NAME_MISMATCH, f"{what}; {_own_entry(story, owner)}", (mine, theirs, nobodys)
+def tell_story_elsewhere(records: Records[R], request_name: str, target: RecordInPool) -> Story[R]:
+    """The story of a record that the entry of `request_name` looks for in another pool."""
+    record, problem = None, ""
+    try:
+        record = read_elsewhere(records, request_name, target)
+    except (SplitReservation, NameMismatch) as error:
+        problem = error.message
+    return Story(
+        schema=records.schema,
+        uuid=target.uuid,
+        record=record,
+        pointers=(request_name,),
+        in_pool=target.pool_id,
+        problem=problem,
     )
 
 
-def _without_entry(story: Story, record: GroupRecord) -> Judgement:
-    owner = record.request_name
-    known = "no entry that was looked at points at this group"
-    what = f"{known}; {_own_entry(story, owner)}" if owner else known
-    if story.pending:
-        return Judgement(None, f"{what}. A driver may be making it now; look again later")
-    kind = kind_without_entry(record)
-    nobodys = Choice("if nobody needs it", (_drop_group(story),))
-    if kind is not FindingKind.DETACHED_GROUP:
-        return Judgement(kind, what, (nobodys,))
-    used = Choice(
-        f"if {shortened(owner or '')} is in use, to make it whole again",
-        (*_free(story, owner or ""), ("attach", story.group_uuid)),
-    )
-    return Judgement(kind, what, (used, nobodys))
-
-
-def _of_group_name(story: Story, record: GroupRecord) -> Iterator[Judgement]:
-    repair = (Choice("to write the group's name again", (("attach", story.group_uuid),)),)
-    if record.request_name not in story.pointers:
-        return
-    if not record.group_name:
-        yield Judgement(FindingKind.MISSING_ATTRIBUTE, "it has no csi.groupname", repair)
-    elif not record.group_name.endswith(story.group_uuid):
-        yield Judgement(
-            FindingKind.WRONG_GROUP_NAME, "its csi.groupname does not end in its UUID", repair
-        )
-
-
-def _own_entry(story: Story, owner: str) -> str:
-    """Where the entry of the name leads that the group says it belongs to."""
-    if story.own is None:
-        return f"{shortened(owner)} has no entry"
-    if story.own_elsewhere:
-        return f"{shortened(owner)} has a group of its own, {story.own.group_uuid}"
-    return f"the entry of {shortened(owner)} holds {shortened(story.own.value)}"
-
-
-def _free(story: Story, owner: str) -> tuple[Words, ...]:
-    """What must go before the group can get its name's entry."""
-    return () if story.own is None else (drop_entry(owner),)
+def leads_to(entry: Entry | None, uuid: str) -> bool:
+    """Whether the entry names this UUID, be it in another pool."""
+    target = None if entry is None else entry.target
+    return isinstance(target, RecordHere | RecordInPool) and target.uuid == uuid
 
 
 def drop_entry(name: str) -> Words:
     """The command that removes the entry of `name` alone."""
     return ("drop", "--entry", name)
-
-
-def _drop_group(story: Story) -> Words:
-    return ("drop", "--group", story.group_uuid)
-
-
-def _attach(story: Story, name: str) -> Words:
-    return ("attach", story.group_uuid, *(("--",) if name.startswith("-") else ()), name)
 
 
 def age_in_words(seconds: float) -> str:
@@ -226,13 +158,3 @@ def age_in_words(seconds: float) -> str:
             number = int(seconds // length)
             return f"{number} {unit}" + ("" if number == 1 else "s")
     return f"{int(seconds)} s"
-
-
-def corrupt_entry(entry: Entry) -> Judgement:
-    """An entry that holds no UUID."""
-    return Judgement(
-        FindingKind.CORRUPT_ENTRY,
-        f"the entry of {shortened(entry.request_name)} holds {shortened(entry.value)},"
-        " which is not a group UUID",
-        (Choice("to free the name", (drop_entry(entry.request_name),)),),
-    )

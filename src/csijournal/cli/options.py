@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from csijournal.cli.suggest import nearest
+from csijournal.errors import printable
 from csijournal.store import Store
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.schema import GROUPS, SCHEMAS, JournalSchema
 
 PROGRAM = "csijournal"
 
@@ -63,6 +64,10 @@ _COMMON: dict[str, list[tuple[tuple[str, ...], str, str]]] = {
 _NAMES = {"namespace", "pool", "conf", "id", "name", "keyring", "keyfile", "mon"}
 RADOS_OPTIONS = frozenset(_NAMES | {"csi_config", "cluster_id", "driver", "cluster_mapping"})
 
+ALL_JOURNALS = "all"
+JOURNALS = (*(schema.journal for schema in SCHEMAS), ALL_JOURNALS)
+JOURNAL_VARIABLE = "CSIJOURNAL_JOURNAL"
+
 
 class Settings:
     """What the common options and the environment say."""
@@ -84,6 +89,20 @@ class Settings:
         """The instance whose directory is meant."""
         from_environment = os.environ.get("CSIJOURNAL_INSTANCE") or DEFAULT_INSTANCE_ID
         return self.given.get("instance", from_environment)
+
+    @property
+    def schemas(self) -> tuple[JournalSchema[Any], ...]:
+        """The journals that a reading command looks at: all unless told.
+
+        Raises UsageError where the environment names none.
+        """
+        named = self.given.get("journal") or os.environ.get(JOURNAL_VARIABLE) or ALL_JOURNALS
+        if named not in JOURNALS:
+            known = ", ".join(JOURNALS)
+            raise click.UsageError(
+                f"{JOURNAL_VARIABLE} is {printable(named)!r}: it may be {known}."
+            )
+        return tuple(schema for schema in SCHEMAS if named in {ALL_JOURNALS, schema.journal})
 
     @property
     def rados(self) -> dict[str, str]:
@@ -204,6 +223,16 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
     settings = context.find_object(Settings)
     if value is not None and settings is not None and parameter.name:
         settings.given[parameter.name] = str(value)
+
+
+journal_option = click.option(
+    "--journal",
+    type=click.Choice(JOURNALS),
+    help=f"Which journals to look at.  [env: {JOURNAL_VARIABLE}; default: {ALL_JOURNALS}]",
+    expose_value=False,
+    callback=_remember,
+)
+"""--journal, for commands that look at `Settings.schemas`."""
 
 
 def _parameter_name(names: tuple[str, ...]) -> str:

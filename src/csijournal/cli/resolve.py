@@ -1,10 +1,11 @@
-"""Finding a group by whatever name an operator has at hand."""
+"""Finding a record by whatever name an operator has at hand."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from csijournal.check.story import AnyRecords, AnySchema
 from csijournal.errors import (
     Conflict,
     CorruptEntry,
@@ -16,41 +17,48 @@ from csijournal.errors import (
 )
 from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.journal.model import Entry, Reservation
-from csijournal.journal.steps import GroupRecords
+from csijournal.wire.entries import MappedHandle
 from csijournal.wire.handles import Handle
+from csijournal.wire.names import NAME_BYTES_MAX, require_request_name
 from csijournal.wire.records import REQUEST_NAME_KEY
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.schema import GROUPS, SCHEMAS
 from csijournal.wire.text import shortened
 from csijournal.wire.uuids import ending_uuid, is_uuid, require_uuid
 
 _LIKE_A_HANDLE = re.compile(r"[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-.*")
 _LIKE_A_UUID = re.compile(r"[0-9a-fA-F-]{30,40}")
 
+IMAGE_NAMES = {"volumes": "image name", "snapshots": "snapshot name", "groups": "group name"}
+"""What the name of the thing behind a record is called, in each journal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """One thing that a text can mean: `how` it names the group UUID.
+    """One thing that a text can mean in one journal: `how` it names the UUID.
 
-    `entry` is there where it is a request name; then `group_uuid` is None where
-    the entry holds none.
+    `entry` is there where it is a request name; then `uuid` is None where the
+    entry holds none.
     """
 
     how: str
-    group_uuid: str | None
+    uuid: str | None
     entry: Entry | None = None
 
 
-def meanings(records: GroupRecords, what: str) -> list[Meaning]:
-    """All that `what` can mean, whether or not the group that it names is there.
+def meanings(records: AnyRecords, what: str) -> list[Meaning]:
+    """All that `what` can mean, whether or not the record that it names is there.
 
     A request name first: what a driver's log has.  Two of its meanings may be
-    one group.
+    one record.
     """
     found = []
     entry = records.look_up(what) if what else None
     if entry is not None:
-        found.append(Meaning("request name", entry.group_uuid, entry))
-    named = _named_uuid(what)
+        found.append(Meaning("request name", entry.uuid, entry))
+    if entry is not None and isinstance(entry.target, MappedHandle):
+        uuid = entry.target.handle.object_uuid
+        found.append(Meaning("the handle that stands for it now", uuid))
+    named = _named_uuid(what, records.schema)
     if named is not None:
         found.append(named)
     return found
@@ -72,8 +80,8 @@ def find_group(journal: VolumeGroupJournal, what: str) -> Reservation:
     are different groups.
     """
     entry = _entry(journal, what)
-    named = _named_uuid(what)
-    other = _by_uuid(journal, named.group_uuid or "") if named else None
+    named = _named_uuid(what, GROUPS)
+    other = _by_uuid(journal, named.uuid or "") if named else None
     if entry is not None and (other is None or other.group_uuid != entry.group_uuid):
         if other is not None and named is not None:
             raise _ambiguous(what, entry, named, other)
@@ -94,7 +102,7 @@ def require_entry_uuid(entry: Entry) -> str:
     return entry.group_uuid
 
 
-def require_a_name(what: str) -> None:
+def require_a_name(what: str, bytes_max: int = NAME_BYTES_MAX) -> None:
     """Raise InvalidInput where `what` cannot name anything: it was mistyped, or cut short."""
     if handle_or_none(what) is not None:
         return
@@ -103,7 +111,7 @@ def require_a_name(what: str) -> None:
     if _LIKE_A_UUID.fullmatch(what):
         require_uuid(what)
     if ending_uuid(what) is None:
-        GROUPS.require_request_name(what)
+        require_request_name(what, bytes_max)
 
 
 def not_found(what: str) -> NotFound:
@@ -116,8 +124,8 @@ def not_found(what: str) -> NotFound:
     )
 
 
-def _named_uuid(what: str) -> Meaning | None:
-    """The group that `what` names by a UUID in it."""
+def _named_uuid(what: str, schema: AnySchema) -> Meaning | None:
+    """The record of one journal that `what` names by a UUID in it."""
     handle = handle_or_none(what)
     if handle is not None:
         uuid = handle.object_uuid
@@ -126,9 +134,12 @@ def _named_uuid(what: str) -> Meaning | None:
     if uuid_or_none is None:
         return None
     if what == uuid_or_none:
-        return Meaning("group UUID", uuid_or_none)
-    of_object = GROUPS.uuid_of_record(what) is not None
-    return Meaning("name of a group object" if of_object else "group name", uuid_or_none)
+        return Meaning(f"{schema.noun} UUID", uuid_or_none)
+    if not any(other.uuid_of_record(what) for other in SCHEMAS):
+        return Meaning(IMAGE_NAMES[schema.journal], uuid_or_none)
+    if schema.uuid_of_record(what) is None:
+        return None
+    return Meaning(f"name of a {schema.noun} object", uuid_or_none)
 
 
 def _entry(journal: VolumeGroupJournal, what: str) -> Entry | None:

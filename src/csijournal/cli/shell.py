@@ -11,7 +11,8 @@ from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.text import encode
 
 _SHORT = {"pool": "-p", "namespace": "-N", "conf": "-c", "keyring": "-k", "name": "-n", "mon": "-m"}
-_NOT_REPEATED = {"output", "instance"}
+_NOT_REPEATED = {"output", "instance", "journal"}
+"""Options that a printed command must not inherit: --journal is not known to all of them."""
 
 
 def command_line(settings: Settings, words: Iterable[str], instance_id: str = "") -> str:

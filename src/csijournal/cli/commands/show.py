@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import click
 
-from csijournal.check.referrers import SECONDS_MAX, Referrer, Search
+from csijournal.check.neighbours import namespaces_with_journals
+from csijournal.check.referrers import SECONDS_MAX, Search
+from csijournal.check.story import AnySchema
 from csijournal.cli.connect import open_place
-from csijournal.cli.options import JournalCommand, Settings
-from csijournal.cli.output import print_json, print_lines, report
-from csijournal.cli.progress import Bar, Position
-from csijournal.cli.resolve import handle_or_none, require_a_name
+from csijournal.cli.following import around, tell_all
+from csijournal.cli.options import JournalCommand, Settings, journal_option
+from csijournal.cli.output import note, print_json, print_lines, report
+from csijournal.cli.rados_options import handles_meant
+from csijournal.cli.resolve import handle_or_none
 from csijournal.cli.shell import command_line
-from csijournal.cli.stories import Told, Tracker, error_of, told_as_json, told_lines
+from csijournal.cli.stories import Told, error_of
+from csijournal.cli.told import told_as_json, told_lines
 from csijournal.errors import NotFound
-from csijournal.journal.steps import Records
 from csijournal.store import Store
+from csijournal.store.rados.csi_config import read_clusters
 from csijournal.wire.handles import Handle
-from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import shortened
 
 
@@ -26,32 +27,35 @@ from csijournal.wire.text import shortened
     "show",
     cls=JournalCommand,
     examples=[
-        "csijournal -p rbd show groupsnapshot-42",
+        "csijournal -p rbd show pvc-2b0ed4e7-6f1c-4f6e-9d0a-3c1b0b3d8a51",
         "csijournal -p rbd show csi-vol-group-8857a21c-fc4f-4577-98f4-a7b5f055388e",
         "csijournal -c /etc/ceph/ceph.conf show \\",
         "  0001-0009-rook-ceph-0000000000000002-8857a21c-fc4f-4577-98f4-a7b5f055388e",
     ],
 )
 @click.argument("what")
-@click.option("--referrers", is_flag=True, help="Search all entries and groups for it.")
+@click.option("--referrers", is_flag=True, help="Search all entries and records for it.")
+@journal_option
 @click.pass_obj
 def command(settings: Settings, what: str, referrers: bool) -> None:
-    """Tell all about a group, a name or a handle; change nothing.
+    """Tell all about a volume, a snapshot, a group, a name or a handle; change nothing.
 
-    WHAT is a request name, a group UUID, a group name, the name of a group
-    object as `rados ls` prints it, or the CSI handle of a group, or of a volume
-    or snapshot that is a member of groups.  All that it can mean is printed:
-    who points at the group, whose it says it is, and where something is wrong
-    the commands for each case.  A handle finds its pool by itself where RADOS
-    options are given without -p.
+    WHAT is a request name (a volume's is the name of its PV), a UUID, the name
+    of an image, subvolume, snapshot or group, the name of a record's object as
+    `rados ls` prints it, or a CSI handle.  All that it can mean is printed: who
+    points at it, whose it says it is, what it refers to and what refers to it,
+    and where something is wrong with a group the commands for each case.  A
+    handle finds its pool by itself where RADOS options are given without -p.
 
-    What no name leads to is searched among the instance's groups for 10
-    seconds; --referrers searches everything, which lists the pool.  Exit code
-    3: nothing is there.  Exit code 6: it contradicts itself.
+    What refers to it, and what no name leads to, is searched among the
+    instance's records for 10 seconds; --referrers searches everything, which
+    lists the pool.  Exit code 3: nothing is there.  Exit code 6: it contradicts
+    itself.
     """
     handle = handle_or_none(what)
+    schemas = settings.schemas
     with open_place(settings, handle=handle) as store:
-        told, search = _told(store, settings, what, referrers=referrers)
+        told, search = tell_all(store, settings, what, referrers=referrers)
         if not told:
             raise _not_found(store, settings, what, search, handle)
     for number, one in enumerate(told):
@@ -60,6 +64,7 @@ def command(settings: Settings, what: str, referrers: bool) -> None:
             print_json(told_as_json(one) | found_by)
         else:
             print_lines([*([""] if number else []), *told_lines(settings, one)])
+    _say_what_was_not_searched(settings, what, told, schemas)
     error = error_of(told)
     if error is None:
         return
@@ -68,49 +73,73 @@ def command(settings: Settings, what: str, referrers: bool) -> None:
     raise click.exceptions.Exit(error.exit_code)
 
 
-def _told(
-    store: Store, settings: Settings, what: str, *, referrers: bool
-) -> tuple[list[Told], Search]:
-    """The stories of all that `what` can mean, and the search where one was made."""
-    tracker = Tracker(Records(store, GROUPS, settings.instance_id))
-    tracker.follow_names(what)
-    search = Search(store, settings.instance_id, what, full=referrers)
-    if not (referrers or tracker.told):
-        require_a_name(what)
-    if referrers or not tracker.told:
-        for referrer in _watched(search):
-            tracker.follow_referrer(referrer)
-    return tracker.told, search
+def _say_what_was_not_searched(
+    settings: Settings, what: str, told: list[Told], schemas: tuple[AnySchema, ...]
+) -> None:
+    """Say what else may refer to what was found, and how to search there."""
+    cut = [one for one in told if not one.all_searched]
+    left = {
+        schema.journal
+        for one in told
+        for schema in around(one, full=True)
+        if schema in schemas and schema not in one.searched
+    }
+    if not (cut or left):
+        return
+    what_is_left = f"the journal of {' and '.join(sorted(left))}" if left else "the rest"
+    if cut:
+        what_is_left = f"what {SECONDS_MAX:.0f} s were not enough for" + (
+            f", and {what_is_left}" if left else ""
+        )
+    note(settings, f"not searched for what refers to it: {what_is_left}; {_more(settings, what)}")
 
 
-def _watched(search: Search) -> Iterator[Referrer]:
-    bar = Bar(lambda: Position("searching groups", search.groups, None))
-    with bar.shown():
-        yield from search.run()
+def _more(settings: Settings, what: str) -> str:
+    chosen = settings.given.get("journal")
+    words = ["show", "--referrers", *(["--journal", chosen] if chosen else [])]
+    words += [*(["--"] if what.startswith("-") else []), what]
+    return f"to search all of it: {command_line(settings, words, settings.instance_id)}"
 
 
 def _not_found(
     store: Store, settings: Settings, what: str, search: Search, handle: Handle | None
 ) -> NotFound:
-    words = ["show", "--referrers", *(["--"] if what.startswith("-") else []), what]
-    more = command_line(settings, words, settings.instance_id)
     rest = "" if search.complete else f", and was stopped after {SECONDS_MAX:.0f} s"
+    journals = ", ".join(schema.journal for schema in settings.schemas)
     looked = (
         f"Looked in {_location(store)}, instance {settings.instance_id}: for a request name,"
-        " a UUID, a group name and a handle, and among the members of"
-        f" {search.groups:,} groups{rest}."
+        " a UUID, the name of an image, snapshot or group, and a handle, in the journals of"
+        f" {journals}, and among what {search.records:,} records refer to{rest}."
     )
-    if handle is not None and store.pool_id not in {None, handle.location_id}:
-        looked += f" The handle names the pool with the id {handle.location_id}."
+    if handle is not None and store.pool_id is not None:
+        meant = {one.location_id for one in handles_meant(settings.given, handle)}
+        if store.pool_id not in meant:
+            looked += f" The handle names the pool with the id {handle.location_id}."
+    looked += _neighbours(store, settings)
+    more = _more(settings, what)
     return NotFound(
         f"nothing in the journal answers to {shortened(what)}",
-        hint=looked if search.full else f"{looked} To search all of it: {more}",
+        hint=looked if search.full else f"{looked} {more[0].upper()}{more[1:]}",
     )
+
+
+def _neighbours(store: Store, settings: Settings) -> str:
+    """Which namespaces of the pool hold journals, as a sentence; empty where there are no pools."""
+    if store.pool_id is None:
+        return ""
+    path = settings.given.get("csi_config")
+    clusters = read_clusters(path).values() if path else ()
+    further = [name for one in clusters for name in (one.rbd_namespace, one.cephfs_namespace)]
+    found = list(namespaces_with_journals(store, settings.instance_id, further))
+    if not found:
+        return " None of the pool's usual namespaces holds a journal of this instance."
+    names = ", ".join(repr(name) if name else "the default one" for name in found)
+    return f" Namespaces of this pool that hold journals: {names}."
 
 
 def _location(store: Store) -> str:
     """The place with all that tells it from a neighbour."""
     if store.pool_id is None:
         return store.place
-    usual = "" if store.place.removeprefix("rados://").partition("/")[2] else ", default namespace"
+    usual = "" if store.namespace else ", default namespace"
     return f"{store.place} (pool id {store.pool_id}{usual})"
