@@ -96,13 +96,26 @@ class Settings:
 
         Raises UsageError where the environment names none.
         """
-        named = self.given.get("journal") or os.environ.get(JOURNAL_VARIABLE) or ALL_JOURNALS
-        if named not in JOURNALS:
-            known = ", ".join(JOURNALS)
-            raise click.UsageError(
-                f"{JOURNAL_VARIABLE} is {printable(named)!r}: it may be {known}."
-            )
+        named = self._journal or ALL_JOURNALS
         return tuple(schema for schema in SCHEMAS if named in {ALL_JOURNALS, schema.journal})
+
+    @property
+    def schema(self) -> JournalSchema[Any]:
+        """The journal that a writing command works on: that of groups unless told of one.
+
+        Raises UsageError where the environment names none.
+        """
+        named = self._journal
+        return next((schema for schema in SCHEMAS if schema.journal == named), GROUPS)
+
+    @property
+    def _journal(self) -> str:
+        named = self.given.get("journal") or os.environ.get(JOURNAL_VARIABLE) or ""
+        if named not in {"", *JOURNALS}:
+            raise click.UsageError(
+                f"{JOURNAL_VARIABLE} is {printable(named)!r}: it may be {', '.join(JOURNALS)}."
+            )
+        return named
 
     @property
     def rados(self) -> dict[str, str]:
@@ -148,16 +161,6 @@ class JournalCommand(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         write_examples(formatter, self.examples)
-
-
-def _require_request_name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    return GROUPS.require_request_name(value)
-
-
-request_name_argument = click.argument(
-    "request_name", metavar="NAME", callback=_require_request_name
-)
-"""NAME, refused before anything is opened where the rules for names forbid it."""
 
 
 def common_options() -> list[click.Parameter]:
@@ -233,6 +236,16 @@ journal_option = click.option(
     callback=_remember,
 )
 """--journal, for commands that look at `Settings.schemas`."""
+
+
+one_journal_option = click.option(
+    "--journal",
+    type=click.Choice(JOURNALS[:-1]),
+    help=f"Which journal to work on.  [env: {JOURNAL_VARIABLE}; default: {GROUPS.journal}]",
+    expose_value=False,
+    callback=_remember,
+)
+"""--journal, for commands that work on `Settings.schema`."""
 
 
 def _parameter_name(names: tuple[str, ...]) -> str:

@@ -12,13 +12,13 @@ from csijournal.cli.options import PROGRAM, common_options, help_rows, suggestin
 from csijournal.cli.suggest import nearest
 
 COMMANDS = {
-    "reserve": "Reserve a request name: a new group UUID and name for it.",
+    "reserve": "Reserve a request name: a new UUID and name for it.",
     "ensure": "Get the reservation of a request name, or make it.",
     "check": "Print what a driver would find under a request name.",
     "undo": "Remove the reservation of a request name, at once.",
     "add": "Add members to a group.",
     "remove": "Remove members from a group.",
-    "show": "Tell all about a group, a name or a handle; change nothing.",
+    "show": "Tell all about a record, a name or a handle; change nothing.",
     "list": "List the reservations by request name.",
     "verify": "Look for everything that can be wrong; change nothing.",
     "repair": "Repair what verify finds: say how, and with --apply do it.",

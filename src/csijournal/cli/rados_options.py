@@ -171,6 +171,6 @@ def _of_named_cluster(words: Mapping[str, str], handle: Handle, meant: _Meant) -
 
 def _configured_id(path: str, meant: _Meant) -> str:
     """The first cluster id that the handle may stand for and config.json has; else the handle's."""
-    known = read_clusters(path)
-    ids = [one.cluster_id for handles in meant.values() for one in handles]
-    return next((one for one in ids if one in known), ids[0])
+    ids = dict.fromkeys(one.cluster_id for handles in meant.values() for one in handles)
+    known = read_clusters(path) if len(ids) > 1 else ids
+    return next((one for one in ids if one in known), next(iter(ids)))

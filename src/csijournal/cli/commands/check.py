@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 
 from csijournal.cli.connect import open_journal
-from csijournal.cli.options import JournalCommand, Settings, request_name_argument
+from csijournal.cli.images import (
+    compared_options,
+    is_of_groups,
+    open_images,
+    print_image,
+    said_of,
+)
+from csijournal.cli.options import JournalCommand, Settings, one_journal_option
 from csijournal.cli.output import print_json, print_line, print_reservation
 from csijournal.cli.shell import command_line
 from csijournal.errors import (
@@ -26,17 +33,36 @@ from csijournal.wire.text import shortened
         "csijournal -p rbd check groupsnapshot-42 --cleanup",
     ],
 )
-@request_name_argument
-@click.option("--prefix", default="", help="Name prefix of a group that has lost its name.")
+@click.argument("request_name", metavar="NAME")
+@click.option("--prefix", default="", help="Name prefix of what has lost its name.")
 @click.option("--cleanup", is_flag=True, help="Remove a stale entry, as a driver's call would.")
+@one_journal_option
+@compared_options
 @click.pass_obj
-def command(settings: Settings, request_name: str, prefix: str, cleanup: bool) -> None:
+def command(
+    settings: Settings, /, request_name: str, prefix: str, cleanup: bool, **options: str | None
+) -> None:
     """Print what a driver would find under a request name.
 
     Changes nothing.  Where there is no reservation the exit code is 3.  An
     entry that is left of one, and the empty group behind it, go with --cleanup,
-    which prints what it removed.  `csijournal show` tells more.
+    which prints what it removed.  Behind those of a volume or snapshot an image
+    may stand: they are told of (exit code 6) and stay.  What is given of
+    source and encryption is compared.  `csijournal show` tells more.
     """
+    settings.schema.require_request_name(request_name)
+    said = said_of(settings.schema, options)
+    if is_of_groups(settings):
+        _check_group(settings, request_name, prefix, cleanup=cleanup)
+        return
+    with open_images(settings) as images:
+        found = images.check_reservation(request_name, prefix, cleanup=cleanup, **said)
+    if found is None:
+        raise _not_found(settings, request_name, {})
+    print_image(settings, found)
+
+
+def _check_group(settings: Settings, request_name: str, prefix: str, *, cleanup: bool) -> None:
     with open_journal(settings) as journal:
         reservation = journal.check_reservation(request_name, prefix, cleanup=False)
         if reservation is not None:

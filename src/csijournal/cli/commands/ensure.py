@@ -5,7 +5,14 @@ from __future__ import annotations
 import click
 
 from csijournal.cli.connect import open_journal
-from csijournal.cli.options import JournalCommand, Settings, request_name_argument
+from csijournal.cli.images import (
+    is_of_groups,
+    open_images,
+    print_image,
+    reserving_options,
+    said_of,
+)
+from csijournal.cli.options import JournalCommand, Settings, one_journal_option
 from csijournal.cli.output import print_reservation
 
 
@@ -14,16 +21,26 @@ from csijournal.cli.output import print_reservation
     cls=JournalCommand,
     examples=[
         "csijournal -p rbd ensure groupsnapshot-42",
+        "csijournal -p rbd ensure snapshot-42 --journal snapshots --source csi-vol-UUID",
     ],
 )
-@request_name_argument
-@click.option("--prefix", default="", help="Name prefix of a new group.  [csi-vol-group-]")
+@click.argument("request_name", metavar="NAME")
+@click.option("--prefix", default="", help="Name prefix.  [csi-vol-group-, csi-vol-, csi-snap-]")
+@one_journal_option
+@reserving_options
 @click.pass_obj
-def command(settings: Settings, request_name: str, prefix: str) -> None:
+def command(settings: Settings, /, request_name: str, prefix: str, **options: str | None) -> None:
     """Get the reservation of a request name, or make it.
 
     However many ask at once, all get the same; "created" says who made it.
     """
-    with open_journal(settings, create=True) as journal:
-        ensured = journal.ensure_reservation(request_name, prefix)
-        print_reservation(settings, ensured.reservation, created=ensured.created)
+    settings.schema.require_request_name(request_name)
+    said = said_of(settings.schema, options)
+    if is_of_groups(settings):
+        with open_journal(settings, create=True) as groups:
+            ensured = groups.ensure_reservation(request_name, prefix, **said)
+            print_reservation(settings, ensured.reservation, created=ensured.created)
+        return
+    with open_images(settings, create=True) as images:
+        found = images.ensure_reservation(request_name, prefix, **said)
+        print_image(settings, found.reservation, created=found.created)

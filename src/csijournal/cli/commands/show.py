@@ -38,8 +38,9 @@ from csijournal.wire.text import shortened
 @journal_option
 @click.pass_obj
 def command(settings: Settings, what: str, referrers: bool) -> None:
-    """Tell all about a volume, a snapshot, a group, a name or a handle; change nothing.
+    """Tell all about a record, a name or a handle; change nothing.
 
+    A record is that of a volume, a snapshot or a group.
     WHAT is a request name (a volume's is the name of its PV), a UUID, the name
     of an image, subvolume, snapshot or group, the name of a record's object as
     `rados ls` prints it, or a CSI handle.  All that it can mean is printed: who

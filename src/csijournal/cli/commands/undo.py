@@ -7,14 +7,17 @@ from contextlib import suppress
 import click
 
 from csijournal.cli.connect import open_journal
-from csijournal.cli.options import JournalCommand, Settings, request_name_argument
+from csijournal.cli.images import AnyImageJournal, is_of_groups, open_images
+from csijournal.cli.options import JournalCommand, Settings, one_journal_option
 from csijournal.cli.output import counted, print_json, print_line, reservation_as_json
 from csijournal.cli.resolve import require_entry_uuid
 from csijournal.errors import (
     GroupNotFound,
     InvalidGroupName,
+    RecordNotFound,
     ReservationNotFound,
     UnpopulatedGroup,
+    UnpopulatedRecord,
     printable,
 )
 from csijournal.journal.groups import VolumeGroupJournal
@@ -31,21 +34,76 @@ from csijournal.wire.uuids import is_uuid
         "csijournal -p rbd undo groupsnapshot-42",
     ],
 )
-@request_name_argument
+@click.argument("request_name", metavar="NAME")
 @click.option(
     "--group-name",
+    "--image-name",
+    "group_name",
     metavar="GROUP",
-    help="Undo this group of the name and no newer one; that nothing is left of it is fine.",
+    help="Undo this group (image, snapshot) of the name and no newer one; that nothing is left"
+    " of it is fine.",
 )
+@one_journal_option
 @click.pass_obj
 def command(settings: Settings, request_name: str, group_name: str | None) -> None:
     """Remove the reservation of a request name, at once.
 
     Takes the group and its members away without asking, as a driver's call
-    would, and prints all that it removed.  Without --group-name the journal is
+    would, and prints all that it removed.  The image of a volume or snapshot
+    must be gone by then: nobody looks.  Without --group-name the journal is
     asked which group the name has, and a name that has none is exit code 3.  An
     empty --group-name removes a stale entry alone.
     """
+    settings.schema.require_request_name(request_name)
+    if is_of_groups(settings):
+        _undo_group(settings, request_name, group_name)
+    else:
+        _undo_image(settings, request_name, group_name)
+
+
+def _undo_image(settings: Settings, request_name: str, image_name: str | None) -> None:
+    schema = settings.schema
+    with open_images(settings) as journal:
+        if image_name is None:
+            image_name = _image_name_of(journal, request_name)
+        uuid = schema.uuid_of_image_name(image_name) if image_name else ""
+        before = _what_stands_of_image(journal, request_name, uuid)
+        journal.undo_reservation(image_name, request_name)
+        after = _what_stands_of_image(journal, request_name, uuid)
+    removed = {what: value for what, value in before.items() if what not in after}
+    if settings.json:
+        gone = {"journal": schema.journal, "request_name": request_name, "uuid": uuid}
+        print_json(gone | {"image_name": image_name, "undone": True, "removed": removed})
+        return
+    print_line(f"undone: {printable(request_name)}" + (f", {printable(image_name)}" * bool(uuid)))
+    for what, value in removed.items():
+        entry = f"{printable(request_name)} -> " if what == "entry" else ""
+        print_line(f"removed {what:8}  {entry}{printable(value)}")
+    if not removed:
+        print_line("nothing of it was there.")
+
+
+def _image_name_of(journal: AnyImageJournal, request_name: str) -> str:
+    """A name that holds the UUID of the entry; undo asks for no more than that."""
+    entry = journal.look_up(request_name)
+    if entry is None:
+        raise ReservationNotFound(f"no reservation answers to {shortened(request_name)}")
+    return journal.schema.make_image_name("", entry.uuid) if entry.uuid else ""
+
+
+def _what_stands_of_image(journal: AnyImageJournal, request_name: str, uuid: str) -> dict[str, str]:
+    """The record's UUID and the entry's value, each where it is there."""
+    standing = {}
+    if uuid:
+        with suppress(RecordNotFound):
+            with suppress(UnpopulatedRecord):
+                journal.get_attributes(uuid)
+            standing[journal.schema.noun] = uuid
+    entry = journal.look_up(request_name)
+    return standing if entry is None else standing | {"entry": entry.value}
+
+
+def _undo_group(settings: Settings, request_name: str, group_name: str | None) -> None:
     with open_journal(settings) as journal:
         if group_name is None:
             group_name = _group_name_of(journal, request_name)
