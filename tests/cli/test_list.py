@@ -8,7 +8,8 @@ import pytest
 
 from cli.conftest import CLI, COMMAND, DIRECTORY, OTHER_UUID, UUID
 from cli.terminal import in_terminal
-from csijournal.cli.commands.list import _LONG, _print_all
+from csijournal.cli.commands.list import print_all
+from csijournal.cli.listed import Table
 from csijournal.cli.options import Settings
 from csijournal.errors import StoreTimeout
 from csijournal.store import Write
@@ -61,8 +62,14 @@ def test_json_is_one_object_a_line(mixed: CLI) -> None:
     short = [json.loads(line) for line in mixed("list", "-o", "json").lines]
     long = [json.loads(line) for line in mixed("list", "-lo", "json").lines]
 
-    assert short[0] == {"request_name": "corrupt", "group_uuid": None, "value": "no UUID"}
-    assert short[3] == {"request_name": "ok\t", "group_uuid": UUID}
+    groups = {"journal": "groups"}
+    assert short[0] == groups | {
+        "request_name": "corrupt",
+        "group_uuid": None,
+        "uuid": None,
+        "value": "no UUID",
+    }
+    assert short[3] == groups | {"request_name": "ok\t", "group_uuid": UUID, "uuid": UUID}
     assert [line["state"] for line in long] == [
         "corrupt",
         "dangling",
@@ -97,8 +104,9 @@ def test_names_of_other_programs_that_are_not_utf8_are_escaped(cli: CLI) -> None
         store.write(Write(DIRECTORY, puts={"csi.volume.group.a": b"\xff"}))
 
     assert cli("list", "-lo", "json").lines[0] == (
-        r'{"request_name": "a", "group_uuid": null, "value": "\udcff", "state": "corrupt",'
-        ' "group_name": null, "creation_time": null, "members": null}'
+        r'{"request_name": "a", "group_uuid": null, "value": "\udcff", "journal": "groups",'
+        ' "uuid": null, "state": "corrupt", "group_name": null, "creation_time": null,'
+        ' "members": null}'
     )
     assert "dangling" in cli("list", "-l").lines[2]
 
@@ -190,5 +198,5 @@ def test_an_error_before_the_first_reservation_comes_without_a_header(
         raise StoreTimeout("no answer")
 
     with pytest.raises(StoreTimeout):
-        _print_all(Settings(), _LONG, (fail() for _ in range(1)))
+        print_all(Settings(), Table(GROUPS, long=True, several=False), (fail() for _ in range(1)))
     assert capsys.readouterr().out == ""

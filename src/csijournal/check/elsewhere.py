@@ -1,8 +1,9 @@
-"""Which other namespaces of a pool hold journals: the cheap look, by keyed reads."""
+"""Which namespaces of a pool hold journals: the cheap look, by keyed reads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from csijournal.errors import StoreError
 from csijournal.store.contract import Store
@@ -11,6 +12,10 @@ from csijournal.wire.schema import SCHEMAS
 
 USUAL_NAMESPACES = ("", "csi")
 """Where drivers keep journals unless told otherwise: RBD's default, and CephFS's."""
+
+_RBD_NAMESPACES = "rbd_namespace"
+"""RBD's own list of a pool's namespaces, in the default one (Ceph, src/cls/rbd/cls_rbd.cc)."""
+_RBD_KEY_PREFIX = "name_"
 
 
 def journals_in(store: Store, instance_ids: Iterable[str]) -> list[str]:
@@ -21,21 +26,34 @@ def journals_in(store: Store, instance_ids: Iterable[str]) -> list[str]:
 
 
 def namespaces_with_journals(
-    store: Store, namespace: str, instance_ids: Iterable[str]
+    store: Store, instance_ids: Iterable[str], *, further: Iterable[str] = ()
 ) -> Iterator[str]:
-    """The usual namespaces but `namespace` that hold a journal, in the pool of `store`.
+    """The namespaces that hold a journal, in the pool of `store`; none where it has no pools.
 
-    One that cannot be read is left out: nobody asked for it.
+    Looked at are the usual ones, those of RBD's own list, and `further`.  One
+    that cannot be read is left out: nobody asked for it.
     """
     ids = list(instance_ids)
-    for other in USUAL_NAMESPACES:
-        if other != namespace and _holds_journals(store, other, ids):
-            yield other
+    for name in dict.fromkeys((*USUAL_NAMESPACES, *_namespaces_of_rbd(store), *further)):
+        if _holds_journals(store, name, ids):
+            yield name
+
+
+def _namespaces_of_rbd(store: Store) -> list[str]:
+    found: list[str] = []
+    beside = _beside(store, "")
+    if beside is None:
+        return found
+    with beside, suppress(StoreError):
+        after = ""
+        while page := beside.read_page(_RBD_NAMESPACES, after=after, prefix=_RBD_KEY_PREFIX):
+            found += [key.removeprefix(_RBD_KEY_PREFIX) for key in page]
+            after = max(page)
+    return found
 
 
 def _holds_journals(store: Store, namespace: str, instance_ids: list[str]) -> bool:
-    pool_id = store.pool_id
-    beside = None if pool_id is None else store.beside(pool_id, namespace)
+    beside = _beside(store, namespace)
     if beside is None:
         return False
     with beside:
@@ -43,3 +61,8 @@ def _holds_journals(store: Store, namespace: str, instance_ids: list[str]) -> bo
             return bool(journals_in(beside, instance_ids))
         except StoreError:
             return False
+
+
+def _beside(store: Store, namespace: str) -> Store | None:
+    pool_id = store.pool_id
+    return None if pool_id is None else store.beside(pool_id, namespace)

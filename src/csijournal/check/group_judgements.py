@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from csijournal.check.findings import FindingKind
-from csijournal.check.records import kind_without_entry
-from csijournal.check.story import Choice, Judgement, Story, Words, drop_entry
+from csijournal.check.records import drop_entry, kind_without_entry
+from csijournal.check.story import Choice, Judgement, Story, Words
 from csijournal.journal.state import EntryState, classify_record
 from csijournal.wire.records import GroupRecord
 from csijournal.wire.text import shortened

@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
+from typing import Any
 
 from csijournal.check.reading import read_pages
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import GroupRecords, Records
 from csijournal.store.contract import Store, Unreadable
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.schema import GROUPS, JournalSchema
 
 _SHARDS_PROBED = 11
 """How many shards the proposed driver has: 0 to 10 (ceph-csi pull request 6353)."""
@@ -23,16 +24,22 @@ class Instance:
     """
 
     def __init__(
-        self, store: Store, instance_id: str, shards: Iterable[str] = (), *, found: bool
+        self,
+        store: Store,
+        instance_id: str,
+        shards: Iterable[str] = (),
+        *,
+        found: bool,
+        schema: JournalSchema[Any] = GROUPS,
     ) -> None:
         self.instance_id = instance_id
-        self.records = Records(store, GROUPS, instance_id, validate=not found)
+        self.records = Records(store, schema, instance_id, validate=not found)
         self.shards = [
-            Records(store, GROUPS, f"{instance_id}.{shard}", validate=False) for shard in shards
+            Records(store, schema, f"{instance_id}.{shard}", validate=False) for shard in shards
         ]
 
     @property
-    def directories(self) -> Sequence[GroupRecords]:
+    def directories(self) -> Sequence[Records[Any]]:
         """The directory itself, and its shards."""
         return [self.records, *self.shards]
 
@@ -50,9 +57,13 @@ class Instance:
         return any(records.is_consistent(request_name) for records in self.directories)
 
 
-def open_instance(store: Store, instance_id: str) -> Instance:
-    """The instance with those of its shards that exist; lists no objects."""
-    return Instance(store, instance_id, probe_shards(store, instance_id), found=False)
+def open_instance(store: Store, instance_id: str, schema: JournalSchema[Any] = GROUPS) -> Instance:
+    """The instance in one journal, with those of its shards that exist; lists no objects.
+
+    Only the directories of groups have shards.
+    """
+    shards = probe_shards(store, instance_id) if schema is GROUPS else ()
+    return Instance(store, instance_id, shards, found=False, schema=schema)
 
 
 def entries_of(instance: Instance, prefix: str, unreadable: list[Unreadable]) -> Iterator[Entry]:
@@ -65,9 +76,9 @@ def entries_of(instance: Instance, prefix: str, unreadable: list[Unreadable]) ->
 
 
 def _entries_in(
-    records: GroupRecords, prefix: str, unreadable: list[Unreadable]
+    records: Records[Any], prefix: str, unreadable: list[Unreadable]
 ) -> Iterator[Entry]:
-    key_prefix = GROUPS.entry_prefix + prefix
+    key_prefix = records.schema.entry_prefix + prefix
     for page, unread in read_pages(records.store, records.directory, prefix=key_prefix):
         unreadable += unread
         yield from (entry for item in page.items() if (entry := records.as_entry(*item)))

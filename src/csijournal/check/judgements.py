@@ -7,7 +7,8 @@ from typing import Any
 from csijournal.check.findings import FindingKind
 from csijournal.check.group_judgements import judge_group
 from csijournal.check.image_judgements import judge_image
-from csijournal.check.story import AnySchema, Choice, Judgement, Story, drop_entry
+from csijournal.check.records import drop_entry
+from csijournal.check.story import AnySchema, Choice, Judgement, Story
 from csijournal.journal.model import Entry
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import shortened

@@ -146,11 +146,6 @@ def leads_to(entry: Entry | None, uuid: str) -> bool:
     return isinstance(target, RecordHere | RecordInPool) and target.uuid == uuid
 
 
-def drop_entry(name: str) -> Words:
-    """The command that removes the entry of `name` alone."""
-    return ("drop", "--entry", name)
-
-
 def age_in_words(seconds: float) -> str:
     """An age to its largest unit."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from csijournal.check.neighbours import namespaces_with_journals
+from csijournal.check.elsewhere import namespaces_with_journals
 from csijournal.check.referrers import SECONDS_MAX, Search
 from csijournal.check.story import AnySchema
 from csijournal.cli.connect import open_place
@@ -131,7 +131,7 @@ def _neighbours(store: Store, settings: Settings) -> str:
     path = settings.given.get("csi_config")
     clusters = read_clusters(path).values() if path else ()
     further = [name for one in clusters for name in (one.rbd_namespace, one.cephfs_namespace)]
-    found = list(namespaces_with_journals(store, settings.instance_id, further))
+    found = list(namespaces_with_journals(store, [settings.instance_id], further=further))
     if not found:
         return " None of the pool's usual namespaces holds a journal of this instance."
     names = ", ".join(repr(name) if name else "the default one" for name in found)

@@ -213,7 +213,8 @@ def _note_other_namespaces(settings: Settings, store: Store, summary: Summary) -
     if location is None:
         return
     namespace = location.resolved().namespace or ""
-    summary.namespaces += namespaces_with_journals(store, namespace, summary.instances)
+    found = namespaces_with_journals(store, summary.instances)
+    summary.namespaces += (other for other in found if other != namespace)
     for other in summary.namespaces:
         name = f"-N {other}" if other else "without -N"
         summary.not_looked_at.append(f"the journals in another namespace of the pool ({name})")
