@@ -141,6 +141,17 @@ def test_a_stale_entry_behind_which_an_image_may_stand_is_told_of_and_stays(cli:
     assert cli.dump() == before
 
 
+def test_a_printed_command_for_a_group_never_follows_the_variable_to_another_journal(
+    cli: CLI,
+) -> None:
+    cli.put_entry("n", UUID)
+    other = {"CSIJOURNAL_JOURNAL": "volumes"}
+
+    said = cli.refused("check", "n", "--journal", "groups", code=3, environment=other)
+    assert "csijournal check --journal groups --cleanup n" in said
+    assert "csijournal check --cleanup n" in cli.refused("check", "n", code=3)
+
+
 def test_an_undo_of_another_name_s_volume_is_refused_and_changes_nothing(cli: CLI) -> None:
     volumes = ("--journal", "volumes")
     cli("reserve", "a", *volumes, "--uuid", UUID)

@@ -6,13 +6,16 @@ import os
 import shlex
 from collections.abc import Iterable
 
-from csijournal.cli.options import PROGRAM, Settings
+from csijournal.cli.options import JOURNAL_VARIABLE, PROGRAM, Settings
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
+from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import encode
 
 _SHORT = {"pool": "-p", "namespace": "-N", "conf": "-c", "keyring": "-k", "name": "-n", "mon": "-m"}
 _NOT_REPEATED = {"output", "instance", "journal"}
 """Options that a printed command must not inherit: --journal is not known to all of them."""
+_OF_ONE_JOURNAL = {"reserve", "ensure", "check", "undo"}
+"""Commands that are printed for groups, and would follow the variable to another journal."""
 
 
 def command_line(settings: Settings, words: Iterable[str], instance_id: str = "") -> str:
@@ -27,6 +30,13 @@ def command_line(settings: Settings, words: Iterable[str], instance_id: str = ""
         if name not in _NOT_REPEATED
         for word in (_SHORT.get(name, "--" + name.replace("_", "-")), value)
     ]
+    words = list(words)
+    if (
+        words[0] in _OF_ONE_JOURNAL
+        and "--journal" not in words
+        and os.environ.get(JOURNAL_VARIABLE)
+    ):
+        words[1:1] = ["--journal", GROUPS.journal]
     usual = os.environ.get("CSIJOURNAL_INSTANCE") or DEFAULT_INSTANCE_ID
     if instance_id not in {"", usual}:
         options += ["--instance", instance_id]
