@@ -592,12 +592,10 @@ def test_cleaning_up_an_entry_without_a_group_takes_its_uuid_first(
     assert counting.take() == [
         "read_keys",
         "read_object",
-        "read_page",
         put_lease,
         take_uuid,
-        "read_state",
         remove_entry,
-        "read_keys",
+        "read_state",
         remove_record,
         remove_lease,
     ]

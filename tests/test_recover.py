@@ -69,6 +69,12 @@ def finish(store: Store) -> None:
     recover(store, after_seconds=20 * GRACE)
 
 
+def finish_what_recover_left(store: Store) -> None:
+    """A run that revokes what a recover left that was killed, and one that forgets it."""
+    finish(store)
+    recover(store, after_seconds=30 * GRACE)
+
+
 # What was stranded
 
 
@@ -343,7 +349,7 @@ def test_a_run_that_was_killed_anywhere_is_finished_by_the_next(when: When) -> N
         with suppress(Died):
             recover(mortal)
         recover(store)
-        finish(store)
+        finish_what_recover_left(store)
         require_clean(store)
         assert contents(store).keys() == {DIRECTORY, GROUPS.record_object(uuid_number(100))}
         if not mortal.died:
@@ -361,7 +367,7 @@ def test_a_run_whose_writes_are_not_answered_is_finished_by_the_next(
         with suppress(Exception):
             recover(faulty)
         recover(store)
-        finish(store)
+        finish_what_recover_left(store)
         require_clean(store)
         if not faulty.struck:
             return

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Generic
 
 from csijournal.errors import ReservationPending, StaleEntry, UnreadableContent
 from csijournal.journal.grace import Grace, newest_ns
 from csijournal.journal.state import EntryState, classify_record
-from csijournal.journal.steps import LeaseCondition, Records
+from csijournal.journal.steps import Records
 from csijournal.store.contract import ObjectState
 from csijournal.wire.leases import Lease
 from csijournal.wire.schema import GROUPS, R
@@ -77,16 +78,14 @@ class Cleanup(Generic[R]):
         if dry_run:
             return True
         if record is None:
-            return self._remove_dangling(request_name, uuid)
+            return self.remove_dangling(request_name, uuid)
         if seen_version is None:
             removed = self._records.remove_empty_record(uuid, settle=self._grace.settle)
         else:
             removed = self._records.remove_unchanged(uuid, seen_version)
-        if not removed and self._records.read_record(uuid) is None:
-            return self._remove_dangling(request_name, uuid)
-        if not removed:
+        if not removed and self._records.read_record(uuid) is not None:
             return False
-        return self._records.remove_entry(request_name, uuid)
+        return self.remove_dangling(request_name, uuid)
 
     def is_backed(self, uuid: str, record: R) -> bool:
         """Whether an image stands behind the record; False where there is nobody to ask.
@@ -117,48 +116,55 @@ class Cleanup(Generic[R]):
             return False
         return self._grace.is_over(newest_ns(state.modified_ns, record.creation_time))
 
-    def _remove_dangling(self, request_name: str, uuid: str) -> bool:
-        """Take the UUID, remove the entry, give the UUID up.
+    def remove_dangling(self, request_name: str, uuid: str) -> bool:
+        """Remove an entry whose record is missing; False: look again.
 
-        A caller may choose a UUID that was used before.  Were its record made
-        after we looked, the entry that we remove by its value would be a new
-        one.  So we make an empty record first, under a lease of our own.  Who
-        finds both takes over: it replaces the lease, which refuses our removal
-        of the entry, and changes the record, which refuses that of the record.
+        A caller may choose a UUID that was used before.  Its entry then says
+        what the stale one said, and a removal by value cannot tell the two
+        apart.  So the removal is held to a lease, one for each UUID, that was
+        there before the record was seen to be missing, and no entry of a
+        chosen UUID is written while it stands.  An empty record keeps off
+        those that know no leases.
+
+        Several may work under one lease.  Who did not put it puts one of its
+        own, so that the empty record that it makes is listed.
         """
-        earlier = [other.key for other in self._records.cleanups_of(uuid)]
-        lease = self._put_lease(uuid, earlier)
-        version = self._take(uuid, taken_before=bool(earlier))
-        removed = version is not None and self._records.remove_entry(
-            request_name, uuid, LeaseCondition(lease.key)
-        )
-        if version is not None and self._is_ours(uuid, lease):
-            self._records.remove_unchanged(uuid, version)
-        self._records.remove_leases([lease.key])
+        mine = Lease((self._new_uuid(), uuid), since=self._grace.clock(), cleanup=True)
+        standing = self._records.begin_cleanup(mine)
+        if standing is None:
+            return False
+        if standing != mine:
+            mine = replace(mine, helper=True)
+            self._records.put_lease(mine)
+        removed = self._take(uuid) and self._records.remove_entry(request_name, uuid, standing)
+        self._remove_taken(uuid)
+        if not self._records.end_cleanup(mine):
+            self._records.remove_leases([replace(mine, cleanup=False, revoked=True).key])
         return removed
 
-    def _is_ours(self, uuid: str, lease: Lease) -> bool:
-        """Whether nobody took over: our lease stands, or recover ended it for its age alone."""
-        return self._records.lease_stands(lease) or not self._records.cleanups_of(uuid)
+    def free(self, uuid: str) -> bool:
+        """End a cleanup of a UUID that is to be used again; whether there was one to end."""
+        record = self._records.read_record(uuid)
+        taken = record is not None and self._records.is_taken(uuid, record)
+        if taken:
+            self._remove_taken(uuid)
+        cleanup = self._records.cleanup_of(uuid)
+        if cleanup is not None:
+            self._records.revoke_lease(cleanup, self._grace.clock())
+        return taken or cleanup is not None
 
-    def _put_lease(self, uuid: str, earlier: list[str]) -> Lease:
-        """A lease of ours, in the place of those of others."""
-        lease = Lease(
-            (self._new_uuid(), uuid), since=self._grace.clock(), revoked=True, cleanup=True
-        )
-        self._records.put_lease(lease, ended_keys=earlier)
-        return lease
+    def _take(self, uuid: str) -> bool:
+        """Make the UUID's record, empty, or find one that is; False: it is in use."""
+        if self._records.create_record(uuid, {}):
+            return True
+        record = self._records.read_record(uuid)
+        return record is not None and not record.populated and not record.in_use
 
-    def _take(self, uuid: str, *, taken_before: bool) -> int | None:
-        """The version of the empty record that is ours now; None: it is another's."""
-        if not self._records.create_record(uuid, {}):
-            state = self._records.read_state(uuid)
-            if not taken_before or state is None or state.entries:
-                return None
-            if not self._records.touch_unchanged(uuid, state.version):
-                return None
+    def _remove_taken(self, uuid: str) -> None:
+        """Remove the record, if it is empty."""
         state = self._records.read_state(uuid)
-        return None if state is None or state.entries else state.version
+        if state is not None and not state.entries:
+            self._records.remove_unchanged(uuid, state.version)
 
     def _is_young(self, uuid: str, record: R) -> bool:
         modified_ns = self._records.modified_ns(uuid, record)

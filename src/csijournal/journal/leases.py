@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from csijournal.errors import InvalidInput, OutcomeUnknown, StoreError
-from csijournal.journal.steps import NO_LEASE, LeaseCondition, Records
+from csijournal.journal.steps import LeaseCondition, Records
 from csijournal.wire.leases import Lease
 from csijournal.wire.timestamps import Timestamp
 from csijournal.wire.uuids import require_uuid
@@ -88,13 +88,14 @@ class LeasedUUID:
 class UnleasedUUID(LeasedUUID):
     """One UUID without a lease."""
 
-    def __init__(self, uuid: str) -> None:
+    def __init__(self, uuid: str, *, chosen: bool) -> None:
         self.uuid = uuid
         self.unused = False
         self.certain = False
+        self._chosen = chosen
 
     def condition(self) -> LeaseCondition:
-        return NO_LEASE
+        return LeaseCondition(chosen=self._chosen)
 
     def entered(self, condition: LeaseCondition) -> None:
         pass
@@ -139,7 +140,7 @@ class Leases:
         unless the UUID was told so before.
         """
         if self._size == 0:
-            yield UnleasedUUID(chosen or self._new_uuid())
+            yield UnleasedUUID(chosen or self._new_uuid(), chosen=bool(chosen))
             return
         held, uuid = self._acquire(chosen) if chosen else self._take()
         leased = LeasedUUID(uuid, self, held)
@@ -153,7 +154,7 @@ class Leases:
         """The lease, given back with the entry if only the asking UUID hangs on it."""
         with self._lock:
             last = not held.unused and len(held.in_use) == 1 and not held.uncertain
-            return LeaseCondition(held.lease.key, release=last)
+            return LeaseCondition(held.lease.key, release=last, chosen=held.chosen)
 
     def confirm(self, held: _Held) -> None:
         """Stop using the lease if it was revoked."""

@@ -22,6 +22,7 @@ from typing import Generic
 
 from csijournal.errors import InvalidInput, JournalDamaged, ReservationPending, UnreadableContent
 from csijournal.journal.cleanup import Cleanup
+from csijournal.journal.finality import standing_leases
 from csijournal.journal.grace import Grace
 from csijournal.journal.model import Entry
 from csijournal.journal.state import EntryState, classify
@@ -104,14 +105,20 @@ class Recoverer(Generic[R]):
                 self._remove_record(uuid)
 
     def _remove_record(self, uuid: str) -> None:
-        """Remove it as it is now, if it still is stranded: attached meanwhile, it has changed."""
+        """Remove it as it is now, if it still is stranded: attached meanwhile, it has changed.
+
+        Where another lease lists the UUID, a caller has chosen it again, and
+        may be about to write its entry.
+        """
         try:
             state = self._records.read_state(uuid)
         except UnreadableContent:
             self._done.damaged += 1
             return
-        record = None if state is None else self._records.schema.parse(state.entries)
-        if state is None or record is None or not self._is_stranded(uuid, record):
+        if state is None or any(standing_leases([self._records], uuid)):
+            return
+        record = self._records.schema.parse(state.entries)
+        if not self._is_stranded(uuid, record):
             return
         if record.request_name is not None and not self._is_reserved_name(record.request_name):
             self._done.damaged += 1

@@ -129,8 +129,8 @@ class Reservations(Generic[R]):
             holder = self.check(request)
             if holder is not None:
                 raise self._already_reserved(request.request_name, holder.uuid)
-            if request.chosen_uuid and self._records.read_record(request.chosen_uuid) is not None:
-                raise self._uuid_in_use(request.chosen_uuid)
+            if request.chosen_uuid:
+                self._require_free(request.chosen_uuid)
         raise self._too_busy(request.request_name)
 
     def ensure(self, request: Request[R]) -> tuple[Reserved[R], bool]:
@@ -198,8 +198,13 @@ class Reservations(Generic[R]):
         """Whether the record is still there, which a lease promises and nothing else does."""
         if condition.lease_key or self._records.confirm_record(leased.uuid, request_name):
             return True
-        self._records.remove_entry(request_name, leased.uuid)
+        self._cleanup.remove_dangling(request_name, leased.uuid)
         return False
+
+    def _require_free(self, uuid: str) -> None:
+        """Raise UUIDInUse unless nothing but a cleanup had the UUID, which is over then."""
+        if not self._cleanup.free(uuid) and self._records.read_record(uuid) is not None:
+            raise self._uuid_in_use(uuid)
 
     # Undo
 
@@ -215,14 +220,20 @@ class Reservations(Generic[R]):
                 object_name=self._schema.record_object(uuid),
                 hint=f"Give the {self._schema.noun} name that check or show prints",
             )
-        if record is not None and not record.in_use:
+        if record is not None and record.in_use:
+            self._records.remove_entry(request_name, uuid)
+            return
+        if record is not None and not self._records.is_taken(uuid, record):
             self._remove_empty(request_name, uuid)
-        self._records.remove_entry(request_name, uuid)
+        self._cleanup.remove_dangling(request_name, uuid)
 
     def _remove_record_without_name(self, uuid: str, request_name: str) -> None:
         """Handle a record that does not say it is `request_name`'s."""
         record = self._records.read_record(uuid)
         if record is None or self._records.is_taken(uuid, record):
+            return
+        if record.request_name == request_name:
+            self._records.remove_record(uuid, request_name)
             return
         if record.populated:
             raise UndoRefused(
@@ -238,7 +249,8 @@ class Reservations(Generic[R]):
         self._remove_empty(request_name, uuid)
 
     def _remove_empty(self, request_name: str, uuid: str) -> None:
-        if not self._records.remove_empty_record(uuid):
+        removed = self._records.remove_empty_record(uuid)
+        if not removed and self._records.read_record(uuid) is not None:
             raise self._too_busy(request_name)
 
     # What can be wrong

@@ -18,6 +18,7 @@ from csijournal.errors import (
     InvalidObjectName,
     NameMismatch,
     NotAReservation,
+    OutcomeUnknown,
     RecordNotFound,
     SplitReservation,
     StoreError,
@@ -39,7 +40,13 @@ from csijournal.store.contract import (
     Write,
 )
 from csijournal.wire.entries import MappedHandle, RecordHere, RecordInPool
-from csijournal.wire.leases import CLEANUP_PREFIX, LEASE_PREFIX, Lease, parse_lease
+from csijournal.wire.leases import (
+    LEASE_PREFIX,
+    REVOKED_LEASE_PREFIX,
+    Lease,
+    cleanup_key,
+    parse_lease,
+)
 from csijournal.wire.records import AnyRecord, GroupRecord
 from csijournal.wire.schema import JournalSchema, R
 from csijournal.wire.text import decode, encode, shortened
@@ -51,10 +58,13 @@ class LeaseCondition:
     """The lease that an entry is written under: none, or the one at `lease_key`.
 
     With `release`, writing the entry removes the lease in the same operation.
+    An entry of a UUID that the caller `chose` may say what a stale one said, so
+    it waits for whoever removes a stale entry of that UUID.
     """
 
     lease_key: str = ""
     release: bool = False
+    chosen: bool = False
 
 
 NO_LEASE = LeaseCondition()
@@ -153,24 +163,23 @@ class Records(Generic[R]):
         return Entry(request_name, uuid, decode(value), target)
 
     def put_entry(self, request_name: str, uuid: str, condition: LeaseCondition = NO_LEASE) -> bool:
-        """Point `request_name` at the record, if it points nowhere and the lease stands."""
+        """Point `request_name` at the record, if it points nowhere and the condition holds."""
         key, value = self.schema.entry_key(request_name), encode(uuid)
         lease = (KeyPresent(condition.lease_key),) if condition.lease_key else ()
+        cleanup = (KeyAbsent(cleanup_key(uuid)),) if condition.chosen else ()
         write = Write(
             self.directory,
-            guards=(KeyAbsent(key), *lease),
+            guards=(KeyAbsent(key), *lease, *cleanup),
             puts={key: value},
             deletions=(condition.lease_key,) if condition.release else (),
         )
         return self._write(write, lambda: self._directory_value(key) == value)
 
-    def remove_entry(
-        self, request_name: str, uuid: str, condition: LeaseCondition = NO_LEASE
-    ) -> bool:
-        """Remove the entry, if it holds this UUID and the lease stands."""
+    def remove_entry(self, request_name: str, uuid: str, cleanup: Lease | None = None) -> bool:
+        """Remove the entry, if it holds this UUID and the cleanup, where given, goes on."""
         key, value = self.schema.entry_key(request_name), encode(uuid)
-        lease = (KeyPresent(condition.lease_key),) if condition.lease_key else ()
-        write = Write(self.directory, guards=(KeyEquals(key, value), *lease), deletions=(key,))
+        goes_on = (KeyEquals(cleanup.key, cleanup.value),) if cleanup else ()
+        write = Write(self.directory, guards=(KeyEquals(key, value), *goes_on), deletions=(key,))
         return self._write(write, lambda: self._directory_value(key) != value)
 
     # Leases
@@ -208,15 +217,50 @@ class Records(Generic[R]):
         """Remove leases that nothing hangs on; no guard, since no key is used twice."""
         self.store.write(Write(self.directory, deletions=keys))
 
-    def cleanups_of(self, uuid: str) -> list[Lease]:
-        """The leases of cleanups that have taken this UUID."""
-        return [lease for lease in self.leases(CLEANUP_PREFIX) if lease.uuids[-1] == uuid]
+    def begin_cleanup(self, lease: Lease) -> Lease | None:
+        """Put the lease of a cleanup, if none of its UUID stands; the one that stands then.
+
+        Never sends twice, like put_lease; after a read nothing is under way any more.
+        """
+        write = Write(self.directory, guards=(KeyAbsent(lease.key),), puts={lease.key: lease.value})
+        try:
+            self.store.write(write)
+        except (GuardFailed, OutcomeUnknown):
+            return self.cleanup_of(lease.uuids[-1])
+        return lease
+
+    def end_cleanup(self, lease: Lease) -> bool:
+        """Remove the lease of a cleanup; False where somebody has ended it."""
+        write = Write(
+            self.directory,
+            guards=(KeyEquals(lease.key, lease.value),),
+            deletions=(lease.key,),
+        )
+        return self._write(write, lambda: self.cleanup_of(lease.uuids[-1]) != lease)
+
+    def cleanup_of(self, uuid: str) -> Lease | None:
+        """The lease of the cleanup that is removing a stale entry of this UUID."""
+        key = cleanup_key(uuid)
+        value = self._directory_value(key)
+        return None if value is None else parse_lease(key, value)
 
     def is_taken(self, uuid: str, record: AnyRecord) -> bool:
         """Whether the record is one that a cleanup has made for a moment, or had made."""
         if record.populated or record.in_use:
             return False
-        return bool(self.cleanups_of(uuid)) or self.read_record(uuid) is None
+        state = self.read_state(uuid)
+        if state is None or self.schema.parse(state.entries) != record:
+            return True
+        if self._is_listed_by_cleanup(uuid):
+            return True
+        after = self.read_state(uuid)
+        return after is None or after.version != state.version
+
+    def _is_listed_by_cleanup(self, uuid: str) -> bool:
+        """Whether a cleanup of the UUID goes on, or was revoked and not forgotten."""
+        if self.store.read_page(self.directory, prefix=cleanup_key(uuid)):
+            return True
+        return any(uuid in lease.uuids for lease in self.leases(REVOKED_LEASE_PREFIX))
 
     def lease_stands(self, lease: Lease) -> bool:
         """Whether nobody revoked the lease."""
@@ -294,18 +338,6 @@ class Records(Generic[R]):
     def remove_unchanged(self, uuid: str, version: int) -> bool:
         """Remove the record, if nothing wrote to it since it had this version."""
         return self._remove(uuid, Unchanged(version))
-
-    def touch_unchanged(self, uuid: str, version: int) -> bool:
-        """Give the record a new version, if it has this one and no request name.
-
-        Where no answer comes it counts as not done: nothing can tell later.
-        """
-        write = Write(
-            self.schema.record_object(uuid),
-            guards=(Unchanged(version),),
-            deletions=(self.schema.name_key,),
-        )
-        return self._write(write, lambda: False)
 
     def put_keys(
         self,

@@ -25,14 +25,17 @@ class Lease:
 
     `since` is when the lease was granted, or when it was revoked, by the clock
     of whoever did that.  The id is the first of the UUIDs.  One of a `cleanup`
-    is revoked from the beginning: nobody reserves under it.  It says that the
-    last of the UUIDs was taken to remove a stale entry.
+    says that a stale entry of the last of the UUIDs is being removed.  There is
+    one key for each such UUID, so that whoever writes an entry can hold it to
+    the absence of that key.  Who works under the cleanup of another puts one of
+    its own beside it, as a `helper`.
     """
 
     uuids: tuple[str, ...]
     since: Timestamp
     revoked: bool = False
     cleanup: bool = False
+    helper: bool = False
 
     @property
     def lease_id(self) -> str:
@@ -43,13 +46,19 @@ class Lease:
     def key(self) -> str:
         """The directory key that it lies under."""
         if self.cleanup:
-            return CLEANUP_PREFIX + self.lease_id
+            key = cleanup_key(self.uuids[-1])
+            return f"{key}.{self.lease_id}" if self.helper else key
         return (REVOKED_LEASE_PREFIX if self.revoked else LEASE_PREFIX) + self.lease_id
 
     @property
     def value(self) -> bytes:
         """The value of that key."""
         return encode(json.dumps({"since": str(self.since), "uuids": self.uuids}))
+
+
+def cleanup_key(uuid: str) -> str:
+    """The directory key that stands while a stale entry of this UUID is being removed."""
+    return CLEANUP_PREFIX + uuid
 
 
 def is_lease_key(key: str) -> bool:
@@ -64,8 +73,9 @@ def parse_lease(key: str, value: bytes) -> Lease | None:
         lease = Lease(
             uuids=tuple(require_uuid(uuid) for uuid in fields["uuids"]),
             since=Timestamp.parse(fields["since"]),
-            revoked=key.startswith((REVOKED_LEASE_PREFIX, CLEANUP_PREFIX)),
+            revoked=key.startswith(REVOKED_LEASE_PREFIX),
             cleanup=key.startswith(CLEANUP_PREFIX),
+            helper=key.startswith(CLEANUP_PREFIX) and "." in key.removeprefix(CLEANUP_PREFIX),
         )
         understood = lease.key == key
     except (InvalidInput, ValueError, TypeError, LookupError, RecursionError):
