@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from csijournal.store import ObjectAbsent, Store, Write
-from csijournal.store.memory import MemoryStore
-from csijournal.wire.leases import LEASE_PREFIX, REVOKED_LEASE_PREFIX
+from csijournal.store import Write
+from csijournal.wire.leases import LEASE_PREFIX, Lease, parse_lease
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.records import group_attributes, parse_group
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import decode
 from csijournal.wire.timestamps import Timestamp
 from explorer.operations import Answer, Operation
+from explorer.versions import NumberedStore, Pairs, Snapshot
 
-Objects = tuple[tuple[str, tuple[tuple[str, bytes], ...]], ...]
+Objects = tuple[Snapshot, ...]
+Foreign = tuple[tuple[str, Pairs], ...]
 Mutation = Callable[[Write], Write]
 
 NOW = Timestamp(1_600_000_000_000_000_000)
@@ -44,15 +45,21 @@ class Group:
     request_name: str
     members: frozenset[tuple[str, str]]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is nobody's: a peer's before its attributes, or one that a cleanup made."""
+        return not self.request_name and not self.members
+
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The contents as the invariants look at them."""
+    """The contents as the invariants look at them; `taken` are UUIDs that leases list."""
 
     entries: dict[str, str]
     groups: dict[str, Group]
     lease_ids: frozenset[str]
-    foreign: Objects
+    taken: frozenset[str]
+    foreign: Foreign
 
     def whole(self, request_name: str, group_uuid: str) -> bool:
         """Whether entry and populated group object say the same."""
@@ -78,19 +85,13 @@ class Contents:
         self._views: list[View | None] = []
         self._performed: dict[tuple[int, Operation], tuple[Answer, int]] = {}
 
-    def number(self, store: Store) -> int:
+    def number(self, store: NumberedStore) -> int:
         """The number of what `store` holds."""
-        names = sorted(store.object_names())
-        return self._number(
-            tuple((name, tuple(sorted((store.read_object(name) or {}).items()))) for name in names)
-        )
+        return self._number(store.snapshots())
 
-    def load(self, number: int) -> MemoryStore:
+    def load(self, number: int) -> NumberedStore:
         """A store that holds these contents."""
-        store = MemoryStore(clock=lambda: NOW.nanoseconds)
-        for name, entries in self._objects[number]:
-            store.write(Write(name, guards=(ObjectAbsent(),), puts=dict(entries)))
-        return store
+        return NumberedStore(NOW, self._objects[number])
 
     def perform(self, number: int, operation: Operation) -> tuple[Answer, int]:
         """The answer to `operation`, and the contents after it."""
@@ -114,7 +115,7 @@ class Contents:
         if operation.is_write and self._mutation is not None:
             operation = Operation.of_write(self._mutation(operation.write))
         answer = Answer.to(operation, store)
-        return answer, self.number(store) if operation.is_write else number
+        return answer, self.number(store) if operation.leaves_traces else number
 
     def _number(self, objects: Objects) -> int:
         number = self._numbers.setdefault(objects, len(self._objects))
@@ -127,12 +128,14 @@ class Contents:
 def _view(objects: Objects) -> View:
     entries: dict[str, str] = {}
     groups: dict[str, Group] = {}
-    lease_ids: set[str] = set()
-    foreign: list[tuple[str, tuple[tuple[str, bytes], ...]]] = []
-    for name, pairs in objects:
+    leases: list[Lease] = []
+    foreign: list[tuple[str, Pairs]] = []
+    for name, pairs, _, _ in objects:
+        if pairs is None:
+            continue
         group_uuid = GROUPS.uuid_of_record(name)
         if name == DIRECTORY:
-            unknown = _sort_directory(pairs, entries, lease_ids)
+            unknown = _sort_directory(pairs, entries, leases)
             if unknown:
                 foreign.append((name, unknown))
         elif group_uuid and group_uuid != FOREIGN_UUID:
@@ -142,20 +145,24 @@ def _view(objects: Objects) -> View:
             )
         else:
             foreign.append((name, pairs))
-    return View(entries, groups, frozenset(lease_ids), tuple(foreign))
+    lease_ids = frozenset(lease.lease_id for lease in leases)
+    taken = frozenset(uuid for lease in leases for uuid in lease.uuids)
+    return View(entries, groups, lease_ids, taken, tuple(foreign))
 
 
 def _sort_directory(
-    pairs: Iterable[tuple[str, bytes]], entries: dict[str, str], lease_ids: set[str]
+    pairs: Iterable[tuple[str, bytes]], entries: dict[str, str], leases: list[Lease]
 ) -> tuple[tuple[str, bytes], ...]:
-    """Sort the directory's keys into `entries` and `lease_ids`; return the others."""
+    """Sort the directory's keys into `entries` and `leases`; return the others."""
     unknown = []
     for key, value in pairs:
         request_name = GROUPS.request_name_of_entry(key)
         if request_name is not None:
             entries[request_name] = decode(value)
         elif key.startswith(LEASE_PREFIX):
-            lease_ids.add(key.removeprefix(REVOKED_LEASE_PREFIX).removeprefix(LEASE_PREFIX))
+            lease = parse_lease(key, value)
+            assert lease is not None
+            leases.append(lease)
         else:
             unknown.append((key, value))
     return tuple(unknown)

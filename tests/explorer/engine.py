@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from csijournal.store.memory import MemoryStore
 from explorer import invariants as promises
 from explorer.clients import ENDED, Node
 from explorer.contents import Contents, Mutation, Objects
@@ -33,6 +32,7 @@ from explorer.operations import (
 )
 from explorer.recovery import Late, Rest, require_clean
 from explorer.scenarios import Scenario
+from explorer.versions import NumberedStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Space:
         """What the store holds."""
         return self._contents.objects(state.contents)
 
-    def recovered(self, state: State) -> list[MemoryStore]:
+    def recovered(self, state: State) -> list[NumberedStore]:
         """The stores that a newcomer's recovery can leave where nobody goes on from here."""
         outcomes = self._rest.outcomes(state.contents, self._late_at_rest(state))
         return [self._contents.load(number) for number in sorted(outcomes)]

@@ -8,7 +8,8 @@ a   A reservation that somebody was told of, and whose undo has not begun, is in
 b   Two UUIDs are never promised for one name, and a UUID is made for one caller.
 c   Who asks for what was promised before the call began gets it: no None from
     check, no GroupNotFound, no other UUID.  Calls raise only what they may.
-d   A group whose undo was acknowledged is gone for good.
+d   A group whose undo was acknowledged is gone for good.  An empty object of
+    its UUID may stand for a moment: a cleanup makes one to remove a stale entry.
 e   What others keep in the pool stays as it is.
 f   A lease that ended never comes back, not even as a revoked one.
 g   At rest, after two runs of recover by a newcomer: entries and group objects
@@ -70,7 +71,9 @@ class Facts:
 
     `unsettled` are changes of members whose outcome nobody knows, with the
     client that asked; `doubtful` are UUIDs whose entry met a fault when it was
-    written; `ended` are leases.
+    written; `ended` are leases.  `chosen` are UUIDs that a caller chose though
+    they had been used, and `half_undone` those that an undo failed on: it can
+    still take effect, on whatever has the name and the UUID by then.
     """
 
     calls: tuple[Open | None, ...]
@@ -84,6 +87,8 @@ class Facts:
     ended: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
     void: frozenset[str] = frozenset()
+    chosen: frozenset[str] = frozenset()
+    half_undone: frozenset[str] = frozenset()
 
     def holder(self, request_name: str) -> str:
         """The UUID that the name was promised; empty where none was."""
@@ -160,7 +165,8 @@ def _require_members(facts: Facts, view: View) -> None:
 
 def _require_gone(facts: Facts, view: View) -> None:
     for group_uuid in facts.undone - facts.void:
-        if group_uuid in view.groups:
+        group = view.groups.get(group_uuid)
+        if group is not None and not group.is_empty:
             raise Violation("d", "the group of an undone reservation is there")
     for group_uuid in facts.undone - facts.void - facts.doubtful:
         if group_uuid in view.entries.values():
@@ -195,6 +201,8 @@ def _begin(facts: Facts, client: int, call: Call) -> Facts:
     promised = ""
     members: Members = frozenset()
     disturbed = False
+    if call.verb in {"reserve", "ensure"} and call.group_uuid:
+        facts = _chosen_again(facts, call.group_uuid)
     match call.verb:
         case "undo":
             facts = replace(facts, undoing=facts.undoing | {call.group_uuid})
@@ -212,8 +220,52 @@ def _begin(facts: Facts, client: int, call: Call) -> Facts:
     return replace(facts, calls=_set(facts.calls, client, opened))
 
 
+def _chosen_again(facts: Facts, group_uuid: str) -> Facts:
+    """Facts after a caller chose a UUID: what was undone can be made again.
+
+    While an undo of it is under way nothing is promised of it.
+    """
+    facts = replace(facts, chosen=facts.chosen | {group_uuid})
+    if any(uuid == group_uuid for _, uuid in facts.promised):
+        return facts
+    undo_is_on = group_uuid in facts.half_undone or any(
+        other and (other.call.verb, other.call.group_uuid) == ("undo", group_uuid)
+        for other in facts.calls
+    )
+    return replace(
+        facts,
+        undone=facts.undone - {group_uuid},
+        undoing=facts.undoing if undo_is_on else facts.undoing - {group_uuid},
+        made=facts.made - {group_uuid},
+        calls=tuple(_reopened(other, group_uuid) if other else None for other in facts.calls),
+    )
+
+
+def _reopened(opened: Open, group_uuid: str) -> Open:
+    """A call under way, for which what it knew of this UUID does not count any more."""
+    promised = "" if opened.promised == group_uuid else opened.promised
+    return replace(opened, promised=promised, undone=opened.undone - {group_uuid})
+
+
+def _is_being_chosen(facts: Facts, group_uuid: str) -> bool:
+    """Whether a reservation under this UUID is under way.
+
+    Who read the entry before the UUID was undone can then read a record that
+    has no entry yet: docs/correctness.md tells this as open.
+    """
+    return group_uuid in facts.chosen and any(
+        other and other.call.group_uuid == group_uuid and other.call.verb in {"reserve", "ensure"}
+        for other in facts.calls
+    )
+
+
 def _intact(call: Call, view: View) -> bool:
-    return view.entries.get(call.request_name) == call.group_uuid and call.group_uuid in view.groups
+    """Whether a peer finds its entry and its own object, and not one that a cleanup has made."""
+    return (
+        view.entries.get(call.request_name) == call.group_uuid
+        and call.group_uuid in view.groups
+        and call.group_uuid not in view.taken
+    )
 
 
 def _disturb(facts: Facts, client: int, call: Call) -> tuple[Facts, bool]:
@@ -254,7 +306,7 @@ def _end(facts: Facts, client: int, opened: Open, event: Ended, *, struck: bool)
     if call.verb == "undo misnamed":
         raise Violation("c", "undo took a group that belongs to another name")
     if call.verb == "undo":
-        return replace(facts, undone=facts.undone | {call.group_uuid})
+        return replace(facts, undone=facts.undone | ({call.group_uuid} - facts.chosen))
     if call.verb in {"add", "remove"}:
         return _member_settled(facts, client, opened)
     return facts
@@ -274,7 +326,7 @@ def _told(facts: Facts, opened: Open, told: Told) -> Facts:
         missing = {m[1:] for m in opened.members & facts.members} - told.members
         if missing:
             raise Violation("c", f"{opened.call.verb} does not show an acknowledged member")
-    if not facts.binds(group_uuid):
+    if not facts.binds(group_uuid) or _is_being_chosen(facts, group_uuid):
         return facts
     if facts.holder(request_name) not in ("", group_uuid):
         raise Violation("b", "two UUIDs are promised for one name")
@@ -283,8 +335,7 @@ def _told(facts: Facts, opened: Open, told: Told) -> Facts:
 
 def _failed(facts: Facts, client: int, opened: Open, failed: Failed, *, struck: bool) -> Facts:
     call = opened.call
-    if failed.error == "OutcomeUnknown" and call.verb in {"add", "remove"}:
-        facts = replace(facts, unsettled=facts.unsettled | {(client, call)})
+    facts = _unsettled_by(facts, client, call, failed)
     if failed.store_error:
         if not struck:
             raise Violation("c", f"{call.verb} raised {failed.error} without a fault")
@@ -293,13 +344,24 @@ def _failed(facts: Facts, client: int, opened: Open, failed: Failed, *, struck: 
         if opened.promised and facts.binds(opened.promised):
             raise Violation("c", f"{call.verb} does not find an acknowledged reservation")
         return facts
-    if failed.error == "AlreadyReserved" and call.verb == "reserve":
+    if failed.error == "UUIDInUse" and call.group_uuid in facts.chosen:
+        return facts
+    if failed.error == "AlreadyReserved" and (call.verb == "reserve" or call.group_uuid):
         return _told(facts, opened, Told(failed.group_uuid))
     if failed.error == "UndoRefused" and call.verb.startswith("undo "):
         return facts
     if failed.error == "ReservationPending" and not opened.promised:
         return facts
     raise Violation("c", f"{call.verb} raised {failed.error}")
+
+
+def _unsettled_by(facts: Facts, client: int, call: Call, failed: Failed) -> Facts:
+    """The facts with what nobody knows since this failure."""
+    if failed.error == "OutcomeUnknown" and call.verb in {"add", "remove"}:
+        return replace(facts, unsettled=facts.unsettled | {(client, call)})
+    if call.verb == "undo":
+        return replace(facts, half_undone=facts.half_undone | {call.group_uuid})
+    return facts
 
 
 def _member_settled(facts: Facts, client: int, opened: Open) -> Facts:

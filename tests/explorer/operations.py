@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from csijournal.errors import (
     GuardFailed,
@@ -20,15 +21,25 @@ from csijournal.store import (
     ObjectAbsent,
     ObjectExists,
     Store,
+    Unchanged,
     Write,
 )
-from csijournal.store.contract import Guard
-from csijournal.wire.leases import LEASE_PREFIX, REVOKED_LEASE_PREFIX
+from csijournal.store.contract import Guard, ObjectState
+from csijournal.wire.leases import CLEANUP_PREFIX, LEASE_PREFIX, REVOKED_LEASE_PREFIX
 from csijournal.wire.records import REQUEST_NAME_KEY
 from csijournal.wire.schema import GROUPS
 
-Value = dict[str, bytes] | int | None
-Frozen = tuple[tuple[str, bytes], ...] | int | None
+
+class FrozenState(NamedTuple):
+    """An ObjectState that can be compared and hashed."""
+
+    pairs: tuple[tuple[str, bytes], ...]
+    version: int
+    modified_ns: int
+
+
+Value = dict[str, bytes] | ObjectState | int | None
+Frozen = tuple[tuple[str, bytes], ...] | FrozenState | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,11 @@ class Operation:
         return self.verb == "write"
 
     @property
+    def leaves_traces(self) -> bool:
+        """Whether the store is another afterwards: by a write, or by a version that was seen."""
+        return self.is_write or self.verb == "read_state"
+
+    @property
     def write(self) -> Write:
         return Write(
             self.object_name, self.guards, dict(self.puts), self.deletions, self.remove_object
@@ -90,6 +106,8 @@ class Operation:
                 return store.read_page(self.object_name, after=self.after, prefix=self.prefix)
             case "read_object":
                 return store.read_object(self.object_name)
+            case "read_state":
+                return store.read_state(self.object_name)
             case "modified_ns":
                 return store.modified_ns(self.object_name)
         raise AssertionError(f"the journal never calls {self.verb}")
@@ -115,13 +133,23 @@ class Answer:
             value = operation.perform(store)
         except GuardFailed:
             return REFUSED_BY_GUARD
-        return cls(tuple(value.items()) if isinstance(value, dict) else value)
+        return cls(_frozen(value))
 
     def give(self) -> Value:
         """Return the value or raise the error."""
         if self.error:
             raise _ERRORS[self.error]("the explorer said so")
-        return dict(self.value) if isinstance(self.value, tuple) else self.value
+        value = self.value
+        if isinstance(value, FrozenState):
+            return ObjectState(dict(value.pairs), value.version, value.modified_ns)
+        return value if value is None or isinstance(value, int) else dict(value)
+
+
+def _frozen(value: Value) -> Frozen:
+    if isinstance(value, ObjectState):
+        pairs = tuple(value.entries.items())
+        return FrozenState(pairs, value.version, value.modified_ns)
+    return tuple(value.items()) if isinstance(value, dict) else value
 
 
 _ERRORS: dict[str, Callable[[str], StoreError]] = {
@@ -155,18 +183,32 @@ def guards(operation: Operation) -> set[str]:
 def _kind_of_read(operation: Operation, *, in_directory: bool) -> str:
     match operation.verb:
         case "read_page":
-            return "list leases" if operation.prefix == LEASE_PREFIX else "list entries"
+            return f"list {_listed(operation.prefix)}"
+        case "read_state":
+            return "read group with its version"
         case "modified_ns":
             return "ask the group's age"
     if not in_directory:
         return "read group"
+    if _is_cleanup(operation.keys[0]):
+        return "read cleanup"
     return "read lease" if _is_lease(operation.keys[0]) else "read entry"
+
+
+def _listed(prefix: str) -> str:
+    if _is_cleanup(prefix):
+        return "cleanups"
+    return "leases" if _is_lease(prefix) else "entries"
 
 
 def _kind_of_directory_write(operation: Operation) -> str:
     put = [key for key, _ in operation.puts]
     if any(_is_marker(key) for key in put):
         return "revoke lease"
+    if any(map(_is_cleanup, put)):
+        return "begin cleanup"
+    if all(map(_is_cleanup, (*operation.deletions, *put))):
+        return "end cleanup"
     if any(_is_lease(key) for key in put):
         return "put lease"
     if put:
@@ -176,15 +218,16 @@ def _kind_of_directory_write(operation: Operation) -> str:
 
 def _kind_of_group_write(operation: Operation) -> str:
     put = [key for key, _ in operation.puts]
+    unchanged = any(isinstance(guard, Unchanged) for guard in operation.guards)
     if operation.remove_object:
-        empty = any(isinstance(guard, KeyAbsent) for guard in operation.guards)
-        return "remove empty group" if empty else "remove group"
+        return "remove unchanged group" if unchanged else "remove group"
     if operation.deletions:
         return "remove members"
+    if any(isinstance(guard, ObjectAbsent) for guard in operation.guards):
+        return "create group" if put else "create empty group"
     if put and REQUEST_NAME_KEY not in put:
         return "add members"
-    has_guard = any(isinstance(guard, ObjectAbsent) for guard in operation.guards)
-    return "create group" if has_guard else "write attributes"
+    return "confirm group" if put == [REQUEST_NAME_KEY] else "write attributes"
 
 
 def guard_name(guard: Guard) -> str:
@@ -199,16 +242,22 @@ def guard_name(guard: Guard) -> str:
             return f"{_key(key)} there"
         case KeyEquals(key):
             return f"{_key(key)} unchanged"
-        case _:
-            return "object unchanged"
+        case Unchanged():
+            return "version unchanged"
 
 
 def _key(key: str) -> str:
     if _is_marker(key):
         return "revocation"
+    if _is_cleanup(key):
+        return "cleanup"
     if _is_lease(key):
         return "lease"
     return "request name" if key == REQUEST_NAME_KEY else "entry"
+
+
+def _is_cleanup(key: str) -> bool:
+    return key.startswith(CLEANUP_PREFIX)
 
 
 def _is_lease(key: str) -> bool:

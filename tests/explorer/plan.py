@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from explorer.engine import Bounds
-from explorer.scenarios import COLLISION, ONE_LEASE_ID, PEERS, THREE, TWO, Scenario
+from explorer.scenarios import CHOSEN, COLLISION, ONE_LEASE_ID, PEERS, THREE, TWO, Scenario
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,16 @@ _LARGE = {
     "ensure, undo | ensure, undo",
     "ensure | ensure on leases of two",
     "reserve twice on one lease | recover",
+    "ensure | ensure, undo without leases",
+    "Ceph-CSI reserves | ensure, grace over",
 }
 """Scenarios of two clients that are walked with one fault less."""
 
-_LARGE_OF_THREE = {"ensure | ensure | recover", "ensure, undo | ensure | recover"}
+_CHOSEN_WITH_FAULT = {"check a stale entry | the same", "undo, reserve the same UUID | recover"}
+"""Those with stale entries that are walked with one fault; the others without."""
+
+_HUGE = "ensure, undo | ensure | recover"
+"""Four million states without any fault: only in the full walk."""
 
 
 def plan(*, full: bool = False) -> list[Planned]:
@@ -35,7 +41,9 @@ def plan(*, full: bool = False) -> list[Planned]:
     more = int(full)
     pairs = [
         *((each, more + 1 + (each.name not in _LARGE)) for each in (*TWO, *PEERS)),
-        *((each, more + (each.name not in _LARGE_OF_THREE)) for each in THREE),
+        *((each, more + (each.name in _CHOSEN_WITH_FAULT)) for each in CHOSEN),
+        *((each, more) for each in THREE if each.name != _HUGE),
+        *((each, 0) for each in THREE if full and each.name == _HUGE),
         (COLLISION, more),
         (ONE_LEASE_ID, more),
     ]

@@ -9,6 +9,10 @@ from explorer.contents import NOW, Contents, View
 from explorer.invariants import Facts, Violation
 from explorer.operations import Operation
 from explorer.scenarios import Scenario
+from support.journals import uuid_number
+
+NEWCOMERS = tuple(uuid_number(0xEE00 + number) for number in range(50))
+"""The UUIDs of those who recover at rest; each of them starts afresh, since its leases are over."""
 
 Late = tuple[Operation, ...]
 
@@ -53,13 +57,14 @@ class Rest:
 
 
 def _newcomer(store: Store, grace_seconds: float) -> VolumeGroupJournal:
+    uuids = iter(NEWCOMERS)
     return VolumeGroupJournal(
         store,
         settle_seconds=0,
         lease_size=0,
         grace_seconds=grace_seconds,
         clock=lambda: NOW,
-        new_uuid=str,
+        new_uuid=lambda: next(uuids),
     )
 
 

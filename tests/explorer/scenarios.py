@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from csijournal import Reservation, Store, VolumeGroupJournal
 from csijournal.errors import CSIJournalError, StoreError
 from csijournal.store import ObjectAbsent, Write
-from csijournal.store.memory import MemoryStore
 from csijournal.wire.records import group_attributes
 from csijournal.wire.schema import GROUPS
 from explorer.clients import Program, Script
 from explorer.contents import DIRECTORY, FOREIGN, NOW
 from explorer.history import Began, Call, Ended, Event, Failed, Told
 from explorer.invariants import Facts
+from explorer.versions import NumberedStore
 from support.journals import uuid_number
 
 OLD = uuid_number(0xA11)
@@ -71,6 +71,20 @@ class Caller:
 
     def ensure(self, name: str = "n") -> None:
         self._call(Call("ensure", name), lambda: self._ensure(name))
+
+    def reserve_chosen(self, name: str = "n") -> None:
+        """Reserve under the UUID OLD, which was used before."""
+
+        def ask() -> Told:
+            reserved = self.journal.reserve_name(name, uuid=OLD)
+            return self._knows(reserved, created=True)
+
+        def ask_again() -> Told:
+            ensured = self.journal.ensure_reservation(name, uuid=OLD)
+            return self._knows(ensured.reservation, created=ensured.created)
+
+        if not self._once(Call("reserve", name, OLD), ask):
+            self._call(Call("ensure", name, OLD), ask_again, self._tries - 1)
 
     def undo(self, name: str = "n") -> None:
         """Undo the reservation that this caller last heard of; at first that is OLD."""
@@ -233,7 +247,8 @@ class Peer:
 class Scenario:
     """Clients that run at once, and what is there before.
 
-    `reserved`: `n` has the reservation OLD, with the member `old`.  `uncovered`
+    `reserved`: `n` has the reservation OLD, with the member `old`.  `dangling`:
+    it was undone by somebody who died and left the entry.  `uncovered`
     UUIDs are in no lease, so that a crash or a fault may strand them.  With
     `broken_uuids` clients make the same ones, and may be told so by an error.
     """
@@ -241,6 +256,7 @@ class Scenario:
     name: str
     clients: tuple[Client | Peer, ...]
     reserved: bool = False
+    dangling: bool = False
     grace_seconds: float = 900.0
     broken_uuids: bool = False
 
@@ -257,8 +273,10 @@ class Scenario:
 
     @property
     def uncovered_uuids(self) -> frozenset[str]:
-        bare = (c for c in self.clients if isinstance(c, Peer) or c.lease_size == 0)
-        return frozenset(uuid for client in bare for uuid in client.own_uuids)
+        bare = [c for c in self.clients if isinstance(c, Peer) or c.lease_size == 0]
+        uuids = {uuid for client in bare for uuid in client.own_uuids}
+        chosen = any(isinstance(c, Client) and Caller.reserve_chosen in c.acts for c in bare)
+        return frozenset(uuids | ({OLD} if chosen else set()))
 
     def programs(self) -> list[Program]:
         return [
@@ -266,12 +284,16 @@ class Scenario:
             for client in self.clients
         ]
 
-    def start(self, clients: int) -> tuple[Store, Facts]:
+    def start(self, clients: int) -> tuple[NumberedStore, Facts]:
         """The store and the facts before anybody does anything."""
-        store = MemoryStore(clock=lambda: NOW.nanoseconds)
+        store = NumberedStore(NOW)
         for name, entries in FOREIGN.items():
             store.write(Write(name, guards=(ObjectAbsent(),), puts=entries))
         facts = Facts(calls=(None,) * clients)
+        if self.dangling:
+            store.write(Write(DIRECTORY, puts={GROUPS.entry_key("n"): OLD.encode()}))
+            past = frozenset({OLD})
+            return store, replace(facts, undone=past, undoing=past, made=past, doubtful=past)
         if not self.reserved:
             return store, facts
         journal = VolumeGroupJournal(
@@ -387,6 +409,41 @@ PEERS: tuple[Scenario, ...] = (
         "Ceph-CSI undoes | check", (Peer("P", undoes=True), client("A", check)), reserved=True
     ),
 )
+
+reserve_chosen = Caller.reserve_chosen
+
+CHOSEN: tuple[Scenario, ...] = (
+    Scenario(
+        "check a stale entry | the same", (client("A", check), client("B", check)), dangling=True
+    ),
+    Scenario("check a stale entry | recover", (client("A", check), RECOVERER), dangling=True),
+    Scenario(
+        "undo, reserve the same UUID | check",
+        (client("A", undo, reserve_chosen), client("B", check)),
+        reserved=True,
+    ),
+    Scenario(
+        "undo, reserve the same UUID without a lease | check",
+        (client("A", undo, reserve_chosen, lease_size=0), client("B", check)),
+        reserved=True,
+    ),
+    Scenario(
+        "undo, reserve the same UUID | recover",
+        (client("A", undo, reserve_chosen), RECOVERER),
+        reserved=True,
+    ),
+    Scenario(
+        "undo, reserve the same UUID | undo nameless",
+        (client("A", undo, reserve_chosen), client("B", Caller.undo_nameless)),
+        reserved=True,
+    ),
+    Scenario(
+        "check, reserve the UUID | check a stale entry",
+        (client("A", check, reserve_chosen), client("B", check)),
+        dangling=True,
+    ),
+)
+"""Stale entries; and a UUID that was used before comes again, which makes an entry by its value ambiguous."""
 
 COLLISION = Scenario(
     "two clients, one UUID",
