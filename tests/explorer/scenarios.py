@@ -443,7 +443,7 @@ CHOSEN: tuple[Scenario, ...] = (
         dangling=True,
     ),
 )
-"""Stale entries; and a UUID that was used before comes again, which makes an entry by its value ambiguous."""
+"""Stale entries; and a UUID that was used before comes again: its entry looks like the old one."""
 
 COLLISION = Scenario(
     "two clients, one UUID",

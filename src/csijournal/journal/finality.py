@@ -21,9 +21,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from csijournal.journal.steps import Records
-from csijournal.store.contract import ObjectState
 from csijournal.wire.leases import Lease
-from csijournal.wire.timestamps import Timestamp
 
 Directories = Iterable[Records[Any]]
 """The records of each instance of a place, seen through its own directory."""
@@ -35,34 +33,3 @@ def standing_leases(directories: Directories, uuid: str) -> Iterator[tuple[Recor
         for lease in records.leases():
             if uuid in lease.uuids and not lease.revoked:
                 yield records, lease
-
-
-def revoke_all(directories: Directories, uuid: str, now: Timestamp) -> list[Lease]:
-    """Revoke every lease that lists `uuid`; the leases that this call revoked.
-
-    Raises StoreError; what was revoked until then stays revoked.
-    """
-    found = tuple(standing_leases(directories, uuid))
-    return [lease for records, lease in found if records.revoke_lease(lease, now)]
-
-
-def is_referenced(directories: Directories, uuid: str, request_name: str | None) -> bool:
-    """Whether an entry of the record's own name points at it, in any of the directories."""
-    return request_name is not None and any(
-        records.entry_matches(request_name, uuid) for records in directories
-    )
-
-
-def remove_unreferenced(
-    directories: Iterable[Records[Any]], uuid: str, seen: ObjectState, now: Timestamp
-) -> bool:
-    """Remove the record as it was `seen`; False: an entry points at it, or it has changed.
-
-    Raises StoreError.
-    """
-    places = list(directories)
-    revoke_all(places, uuid, now)
-    record = places[0].schema.parse(seen.entries)
-    if is_referenced(places, uuid, record.request_name):
-        return False
-    return places[0].remove_unchanged(uuid, seen.version)

@@ -39,10 +39,8 @@ def plan_attach(records: GroupRecords, group_uuid: str, request_name: str = "") 
             hint="Give the request name that it is to be attached to",
         )
     GROUPS.require_request_name(name)
-    steps = (
-        *_name_group(records, group_uuid, state, name),
-        *_enter_group(records, group_uuid, name),
-    )
+    enter = tuple(_enter_group(records, group_uuid, name))
+    steps = (*_name_group(records, group_uuid, state, name, enters=bool(enter)), *enter)
     subject = f"attach {group_uuid} to {shortened(name)}"
     return Plan(subject, steps, (name, group_uuid)) if steps else None
 
@@ -95,7 +93,8 @@ def plan_drop_group(records: GroupRecords, planner: Planner, group_uuid: str) ->
             and _pointing_at(records.store, group_uuid) is None
         ),
     )
-    return Plan(f"drop the group {group_uuid}", (step,), (group_uuid,))
+    steps = (*planner.final_steps(group_uuid), step)
+    return Plan(f"drop the group {group_uuid}", steps, (group_uuid,))
 
 
 def _require_unpointed(records: GroupRecords, group_uuid: str) -> None:
@@ -126,8 +125,18 @@ def _pointing_at(store: Store, group_uuid: str) -> tuple[str, str] | None:
 
 
 def _name_group(
-    records: GroupRecords, group_uuid: str, state: ObjectState, request_name: str
+    records: GroupRecords,
+    group_uuid: str,
+    state: ObjectState,
+    request_name: str,
+    *,
+    enters: bool,
 ) -> Iterator[Step]:
+    """Write the group's names, always where an entry follows.
+
+    The record has then changed, and a removal that was planned before is
+    refused; and where the record is gone, the entry does not follow.
+    """
     record = parse_group(state.entries)
     _require_unowned(records, group_uuid, record.request_name, request_name)
     puts: dict[str, bytes] = {}
@@ -135,6 +144,8 @@ def _name_group(
         puts[REQUEST_NAME_KEY] = encode(request_name)
     if not (record.group_name or "").endswith(group_uuid):
         puts[GROUP_NAME_KEY] = encode(GROUPS.make_image_name("", group_uuid))
+    if enters and not puts:
+        puts[REQUEST_NAME_KEY] = encode(request_name)
     if puts:
         words = ", ".join(f"{key} = {value.decode()!r}" for key, value in puts.items())
         yield Step(

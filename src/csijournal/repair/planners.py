@@ -13,6 +13,7 @@ from csijournal.check.catalog import may_repair_alone
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.records import kind_without_entry
 from csijournal.errors import InvalidInput
+from csijournal.journal.finality import standing_leases
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.journal.steps import GroupRecords, Records
 from csijournal.repair.plan import Plan, Recheck, Step
@@ -103,6 +104,7 @@ class Planner:
             record = parse_group(state.entries)
             if record.populated or record.volume_map or not self._is_old(state, record):
                 return
+            yield from self.final_steps(group_uuid)
             yield remove_group_step(group_uuid, state, record)
         yield _remove_entry(records, name, group_uuid, _is_gone(records, group_uuid))
 
@@ -133,11 +135,7 @@ class Planner:
                 yield from self._stranded(lease)
                 yield _forget_lease(records, lease)
             else:
-                yield Step(
-                    f"revoke the lease {lease.lease_id} of {lease.since}",
-                    records.revocation(lease, self._clock()),
-                    undoable=False,
-                )
+                yield revoke_step(records, lease, self._clock())
                 yield from self._stranded(lease)
 
     def _stranded(self, lease: Lease) -> Iterator[Step]:
@@ -145,7 +143,9 @@ class Planner:
             state = self._store.read_state(GROUPS.record_object(group_uuid))
             if state is not None:
                 step = self._remove_unentered(group_uuid, state, FindingKind.ORPHAN_GROUP)
-                yield from [step] if step else []
+                if step is not None:
+                    yield from self.final_steps(group_uuid, revoked=lease)
+                    yield step
 
     def _unentered_and_old(self, group_uuid: str, kind: FindingKind) -> Iterator[Step]:
         state = self._store.read_state(GROUPS.record_object(group_uuid))
@@ -153,6 +153,7 @@ class Planner:
             return
         step = self._remove_unentered(group_uuid, state, kind)
         if step is not None and self._is_old(state, parse_group(state.entries)):
+            yield from self.final_steps(group_uuid)
             yield step
 
     def _remove_unentered(
@@ -163,6 +164,20 @@ class Planner:
             group_uuid, state, record, lambda: self.unentered(group_uuid, record)
         )
         return step if kind_without_entry(record) is kind and step.recheck() else None
+
+    def final_steps(self, group_uuid: str, *, revoked: Lease | None = None) -> Iterator[Step]:
+        """What makes it final that no entry points at a record that was read before.
+
+        Its owner may be between its two writes.  So every lease that lists the
+        UUID goes first, but for the one that another step has `revoked`.
+        """
+        directories = [
+            Records(self._store, GROUPS, instance_id, validate=False)
+            for instance_id in self._instances
+        ]
+        for records, lease in standing_leases(directories, group_uuid):
+            if revoked is None or lease.lease_id != revoked.lease_id:
+                yield revoke_step(records, lease, self._clock())
 
     # What the planners ask
 
@@ -192,6 +207,15 @@ class Planner:
 
     def _is_past(self, moment_ns: int) -> bool:
         return self._clock().nanoseconds - moment_ns >= self._grace_ns
+
+
+def revoke_step(records: GroupRecords, lease: Lease, now: Timestamp) -> Step:
+    """The step that revokes a lease as it stands."""
+    return Step(
+        f"revoke the lease {lease.lease_id} of {lease.since}",
+        records.revocation(lease, now),
+        undoable=False,
+    )
 
 
 def _forget_lease(records: GroupRecords, lease: Lease) -> Step:
