@@ -443,7 +443,7 @@ CHOSEN: tuple[Scenario, ...] = (
         dangling=True,
     ),
 )
-"""Stale entries; and a UUID that was used before comes again: its entry looks like the old one."""
+"""Stale entries; and UUIDs that come again, so that the value of an entry is ambiguous."""
 
 COLLISION = Scenario(
     "two clients, one UUID",
