@@ -24,6 +24,7 @@ def test_without_apply_it_only_says_what_it_would_write(detached: CLI) -> None:
 
     assert said == (
         f"attach {uuid(1)} to 'snap-1'\n"
+        f"    write csi.volname = 'snap-1' to the group object {uuid(1)}\n"
         f"    put the entry 'snap-1' -> {uuid(1)}\n"
         "\n"
         "nothing was changed.\n"
@@ -31,7 +32,10 @@ def test_without_apply_it_only_says_what_it_would_write(detached: CLI) -> None:
     )
     assert detached.dump() == before
     assert detached("attach", uuid(1), "-o", "json").json == {
-        "steps": [f"put the entry 'snap-1' -> {uuid(1)}"],
+        "steps": [
+            f"write csi.volname = 'snap-1' to the group object {uuid(1)}",
+            f"put the entry 'snap-1' -> {uuid(1)}",
+        ],
         "steps_done": 0,
         "skipped": None,
     }
