@@ -68,6 +68,8 @@ class Recoverer(Generic[R]):
         self._older_than = older_than
         self._dry_run = dry_run
         self._done = Recovery()
+        # A dry run leaves them standing, and must count them as revoked all the same.
+        self._revoked_keys: set[str] = set()
 
     def run(self) -> Recovery:
         """All steps, for leases first and entries then.
@@ -90,6 +92,7 @@ class Recoverer(Generic[R]):
     def _revoke(self, lease: Lease) -> None:
         if self._dry_run or self._records.revoke_lease(lease, self._older_than.clock()):
             self._done.leases_revoked.append(lease.lease_id)
+            self._revoked_keys.add(lease.key)
             self._remove_stranded(lease)
 
     def _examine_again(self, lease: Lease) -> None:
@@ -115,7 +118,7 @@ class Recoverer(Generic[R]):
         except UnreadableContent:
             self._done.damaged += 1
             return
-        if state is None or any(standing_leases([self._records], uuid)):
+        if state is None or self._is_leased(uuid):
             return
         record = self._records.schema.parse(state.entries)
         if not self._is_stranded(uuid, record):
@@ -128,6 +131,11 @@ class Recoverer(Generic[R]):
             return
         if self._dry_run or self._records.remove_unchanged(uuid, state.version):
             self._done.records_removed.append(uuid)
+
+    def _is_leased(self, uuid: str) -> bool:
+        """Whether a lease lists it that this run did not revoke."""
+        standing = standing_leases([self._records], uuid)
+        return any(lease.key not in self._revoked_keys for _, lease in standing)
 
     def _is_reserved_name(self, request_name: str) -> bool:
         """Whether reserve may have written it, whatever the lease says."""
