@@ -165,6 +165,13 @@ EXPECTED_AFTER: dict[str, tuple[FindingKind, ...]] = EXPECTED | {
 """What it says of the damage that Ceph-CSI leaves."""
 
 
+def do_what_is_printed(store: Store) -> None:
+    """Carry out the first command of each finding that has one."""
+    for finding in look(store, clock=lambda: LATER)[0]:
+        if finding.commands and finding.kind is not FindingKind.UNFINISHED_GROUP:
+            do(store, plan_for(store, finding.instance_id, finding.commands[0]))
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("state", STATES, ids=[state["case"] for state in STATES])
 def test_each_state_that_ceph_csi_can_be_in_is_named_and_has_a_cure_that_works(
@@ -177,10 +184,11 @@ def test_each_state_that_ceph_csi_can_be_in_is_named_and_has_a_cure_that_works(
     kinds = (f.kind for f in found if f.kind is not FindingKind.UNFINISHED_GROUP)
     assert tuple(kinds) == expected[state["case"].split()[0]]
 
-    mend(store, clock=lambda: LATER)
-    for finding in look(store, clock=lambda: LATER)[0]:
-        if finding.commands and finding.kind is not FindingKind.UNFINISHED_GROUP:
-            do(store, plan_for(store, finding.instance_id, finding.commands[0]))
+    # Twice: what loses its entry to a printed command may need another one, since
+    # repair alone does not remove an unreferenced group where an RBD group may be behind it.
+    for _ in range(2):
+        mend(store, clock=lambda: LATER)
+        do_what_is_printed(store)
     mend(store, clock=lambda: LATER)
     left = look(store, clock=lambda: LATER)[0]
     assert [f for f in left if f.kind.severity is Severity.ERROR] == []
