@@ -7,7 +7,6 @@ is right for it: what a person, another program or a broken copy may hand in.
 from __future__ import annotations
 
 import contextlib
-import copy
 import hashlib
 import io
 import json
@@ -27,6 +26,7 @@ from csijournal.cli.exit_codes import exit_code_rows
 from csijournal.cli.run import run
 from csijournal.store import Store, Write
 from csijournal.store.sqlite import SQLiteStore
+from support.altering import altered
 from support.places import LONG_AGO_NS, fill
 from support.verified import Objects, contents
 
@@ -37,38 +37,6 @@ FOREIGN: Objects = {
     "csi.volume.not-a-uuid": {"csi.volname": b"x"},
     "rt-backingsnapshot-1": {"k": b"v"},
 }
-
-hostile = st.sampled_from(
-    [
-        "",
-        "x",
-        "csi.groups.default",
-        "csi.groups.\ud800",
-        "csi.groups.\x00",
-        "csi.volume.group.8857a21c-fc4f-4577-98f4-a7b5f055388e",
-        "csi.volumes.default",
-        "csi.lease.8857a21c-fc4f-4577-98f4-a7b5f055388e",
-        *FOREIGN,
-        "8857a21c-fc4f-4577-98f4-a7b5f055388e",
-        "\ud800",
-        "\udcff",
-        "\x00",
-        "\u202e",
-        "é" * 300,
-        "orphan-group",
-        "dangling-entry",
-    ]
-)
-values: st.SearchStrategy[Any] = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-5, 10**20)
-    | st.floats()
-    | hostile
-    | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(hostile, inner, max_size=3),
-    max_leaves=4,
-)
 
 
 @pytest.fixture(scope="module")
@@ -101,28 +69,6 @@ def done(url: str, *arguments: str) -> tuple[int, str, str]:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run(["--store", url, *arguments])
     return code, out.getvalue(), err.getvalue()
-
-
-def altered(data: st.DataObject, template: list[Any]) -> list[Any]:
-    """A copy of the lines with some values replaced, removed or put in."""
-    lines = copy.deepcopy(template)
-    for _ in range(data.draw(st.integers(1, 3), "changes")):
-        number = data.draw(st.integers(0, len(lines) - 1), "line")
-        line = lines[number]
-        if not isinstance(line, dict) or data.draw(st.integers(0, 5), "whole") == 0:
-            lines[number] = data.draw(values, "line")
-            continue
-        place = line
-        key = data.draw(st.sampled_from(sorted(line) or [""]) | hostile, "field")
-        if isinstance(line.get(key), dict) and data.draw(st.booleans(), "inside"):
-            place, key = line[key], data.draw(st.sampled_from(sorted(line[key]) or [""]) | hostile)
-        if data.draw(st.integers(0, 3), "remove") == 0:
-            place.pop(key, None)
-        else:
-            place[key] = data.draw(values, "value")
-    if data.draw(st.booleans(), "shuffle"):
-        lines[1:] = data.draw(st.permutations(lines[1:]))
-    return lines
 
 
 def sealed(lines: list[Any]) -> bytes:
