@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from cli.conftest import CLI
 from cluster import ThrowawayCluster
 from conftest import POOL
 from csijournal import open_store
@@ -40,6 +41,11 @@ pytestmark = pytest.mark.ceph
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("CEPH_CONF", "CEPH_ARGS", "CEPH_KEYRING", "CSIJOURNAL_KEY"):
         monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> CLI:
+    return CLI(tmp_path)
 
 
 @pytest.fixture
@@ -359,3 +365,27 @@ with open_store(sys.argv[1].replace("rados://", "rados://missing-")) as store:
     assert "there is no pool missing-" in done.stdout
     assert key not in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["-c", "-k"])
+@pytest.mark.parametrize(
+    "line", ["[gl\u00f6bal]", "\u00f6 = 1", "fsid = \u00f6", "fsid = '# \u00f6'", "\ufeff"]
+)
+def test_a_file_that_would_make_librados_abort_is_refused_by_name_and_line(
+    cli: CLI, ceph: ThrowawayCluster, option: str, line: str
+) -> None:
+    file = cli.folder / "odd"
+    file.write_text(f"[global]\n{line}\n", encoding="utf-8")
+    conf = [] if option == "-c" else ["-c", str(ceph.conf)]
+    said = cli.refused("list", "-p", POOL, *conf, option, str(file), code=17)
+    assert f"{file} holds a character that is not ASCII, in line 2" in said
+
+
+@pytest.mark.parametrize("comment", ["# Größe", "; Größe", "fsid = x # Größe"])
+def test_comments_of_a_configuration_may_be_in_any_language(
+    ceph: ThrowawayCluster, tmp_path: Path, comment: str
+) -> None:
+    conf = tmp_path / "ceph.conf"
+    good = Path(ceph.conf).read_text(encoding="utf-8")
+    conf.write_text(f"{good}\n[client.nobody]\n{comment}\n", encoding="utf-8")
+    assert opens(RADOSLocation(pool=POOL, conf=str(conf)))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
 from csijournal.errors import PermissionDenied, PlaceNotFound, PlaceUnusable
+
+# Where something is quoted or escaped before, the sign may be part of a value.
+_COMMENT = re.compile(rb"^([^#;\"'\\\\]*)[#;].*")
 
 SMALL_BYTES_MAX = 4 << 20
 """No keyring or configuration comes near this; a device or a wrong file passes it."""
@@ -50,6 +54,22 @@ def require_small(path: str, what: str) -> None:
         raise _too_large(path, what)
     if not os.access(path, os.R_OK):
         raise PermissionDenied(f"the {what} {path} is not readable for this user")
+
+
+def require_parsable(path: str, what: str) -> None:
+    """Raise what `require_small` does, and PlaceUnusable for what makes librados abort.
+
+    Its parser ends the whole process, by an assertion, at some characters that
+    are not ASCII; the rest of them it refuses without naming the line.  In
+    comments, which it takes away first, they are fine.
+    """
+    require_small(path, what)
+    for number, line in enumerate(Path(path).read_bytes().splitlines(), 1):
+        if not _COMMENT.sub(rb"\1", line).isascii():
+            raise PlaceUnusable(
+                f"the {what} {path} holds a character that is not ASCII, in line {number}",
+                hint="librados cannot read it: only comments may hold such a character",
+            )
 
 
 def _too_large(name: str, what: str) -> PlaceUnusable:

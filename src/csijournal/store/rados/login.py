@@ -20,7 +20,7 @@ from csijournal.errors import (
 )
 from csijournal.store.rados.binding import Cluster
 from csijournal.store.rados.errors import ErrorContext, Operation, translated
-from csijournal.store.rados.files import require_small
+from csijournal.store.rados.files import require_parsable
 
 _ADMIN = "client.admin"
 _KEY_HEAD = Struct("<HIIH")
@@ -128,7 +128,7 @@ class Login:
         """
         wanted = self.conf or os.environ.get("CEPH_CONF")
         if wanted:
-            require_small(wanted, "Ceph configuration")
+            require_parsable(wanted, "Ceph configuration")
         try:
             cluster.conf_read_file(self.conf)
         except rados.ObjectNotFound:
@@ -142,7 +142,7 @@ class Login:
     def _require_readable_keyring(self) -> None:
         """Say plainly what librados calls a failed authentication."""
         if self.keyring is not None:
-            require_small(self.keyring, "keyring")
+            require_parsable(self.keyring, "keyring")
 
 
 def _name_in_ceph_args(environment: Mapping[str, str]) -> str | None:
