@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,11 @@ from support.recorded import (
 )
 
 POOL = "csijournal-tests"
+
+# Who starts the tests in the background may have these ignored, and every process that a test
+# starts and interrupts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Imported here, and whole: its plugin imports more of it when a run ends, which fails where
 # Control-C came in the middle of a test module's import of it.

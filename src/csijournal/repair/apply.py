@@ -24,6 +24,7 @@ from csijournal.repair.backup import BackupFile
 from csijournal.repair.plan import Outcome, Plan
 from csijournal.repair.planners import Planner
 from csijournal.store.contract import Store, Write
+from csijournal.wire.leases import is_lease_key
 from csijournal.wire.ownership import KeyRole, ObjectRole, Owned, owner_of
 
 BATCH_PLANS_MAX = 200
@@ -71,7 +72,7 @@ def carry_out(store: Store, plan: Plan) -> Outcome:
                 store.write(step.write)
                 continue
         except GuardFailed:
-            if _is_removed(store, step.write):
+            if _is_removed(store, step.write) or _is_ended(store, step.write):
                 continue
         except OutcomeUnknown as error:
             why = f"{error.message}; run the same command again"
@@ -117,6 +118,13 @@ def _look_into(store: Store, write: Write) -> tuple[str, Record | None]:
 
 def _is_foreign(owned: Owned, key: str) -> bool:
     return owned.role is ObjectRole.DIRECTORY and owned.role_of(key) is KeyRole.FOREIGN
+
+
+def _is_ended(store: Store, write: Write) -> bool:
+    """Whether a lease that `write` is to revoke has ended: another plan did it, or its owner."""
+    if not write.deletions or not all(map(is_lease_key, write.deletions)):
+        return False
+    return not store.read_keys(write.object_name, write.deletions)
 
 
 def _is_removed(store: Store, write: Write) -> bool:
