@@ -234,7 +234,7 @@ def test_findings_of_another_place_are_passed_over(damaged: CLI) -> None:
     result = damaged("repair", "--findings", "-", stdin=saved)
 
     assert result.lines == ["nothing to repair."]
-    assert "10 findings of other places passed over" in result.err
+    assert "10 findings of other locations passed over" in result.err
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_a_group_names_the_volumes_and_snapshots_that_it_holds(cli: CLI) -> None
     ]
     result = cli("show", "groupsnapshot-1")
     assert f"  member             volume csi-vol-{VOLUME}, request name {PV}" in result.lines
-    assert f"  member             {gone}, and this place has no record of it" in result.lines
+    assert f"  member             {gone}, and this pool or file has no record of it" in result.lines
 
 
 def test_the_group_of_a_cephfs_member_snapshot_is_known_by_its_name_alone(cli: CLI) -> None:

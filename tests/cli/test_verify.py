@@ -123,8 +123,8 @@ def test_a_clean_journal_is_exit_code_0(cli: CLI) -> None:
     assert lines[0] == f"sqlite://{cli.file}"
     assert lines[1] == ("    1 entry, 1 group, 0 members, 0 leases; 2 journal objects listed")
     assert lines[2] == (
-        "    this store stands for a driver without images: nothing outside of it can hang on a"
-        " record"
+        "    this store stands for a driver without images: nothing outside of it can depend on"
+        " a record"
     )
     assert lines[3:] == ["    nothing is wrong"]
 
@@ -249,8 +249,8 @@ def test_each_finding_says_where_and_its_kind_is_explained_once(cli: CLI) -> Non
     assert "\n        csijournal repair --kind dangling-entry\n" in said
     assert said.endswith(
         "    4 entries, 1 group, 1 member, 0 leases; 2 journal objects listed\n"
-        "    this store stands for a driver without images: nothing outside of it can hang on a"
-        " record\n    3 errors: 3 dangling-entry\n"
+        "    this store stands for a driver without images: nothing outside of it can depend on"
+        " a record\n    3 errors: 3 dangling-entry\n"
     )
 
 

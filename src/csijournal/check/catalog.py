@@ -135,7 +135,7 @@ CATALOG: Mapping[FindingKind, Row] = {
             "The request name points at a group that has members and does not say its request name."
             " Ceph-CSI fails forever for this name."
         ),
-        "If the members belong to this request: attach. If nobody needs them: drop.",
+        "If the members belong to this request: attach the group. If nobody needs them: drop it.",
         Alone.NEVER,
         "Only a person can know whether the members are this request's.",
     ),
@@ -145,7 +145,7 @@ CATALOG: Mapping[FindingKind, Row] = {
             "No request name points at this group, and it has no members: a client died between the"
             " two writes of a reservation, or two hosts reserved one name."
         ),
-        "If no RBD group has the group's name: remove the group object.",
+        "The group object can be removed if no RBD group has the group's name (`rbd group ls`).",
         Alone.IF_NOTHING_BEHIND,
         "An RBD group of this name may exist and hold images, and that was not looked up.",
     ),
@@ -162,7 +162,8 @@ CATALOG: Mapping[FindingKind, Row] = {
             "A group object that holds nothing, and no request name points at it: a driver died"
             " right after it created the object."
         ),
-        "If no RBD group ends in its UUID: remove the group object.",
+        "The group object can be removed if no RBD group has a name that ends in its UUID"
+        " (`rbd group ls`).",
         Alone.IF_NOTHING_BEHIND,
         "An RBD group of this UUID may exist and hold images, and that was not looked up.",
     ),
@@ -207,7 +208,7 @@ CATALOG: Mapping[FindingKind, Row] = {
             "The entry of the request name does not hold a group UUID. Ceph-CSI fails forever for"
             " this name."
         ),
-        "If you know the group, attach it after you dropped the entry. Otherwise drop the entry.",
+        "Drop the entry. If you know which group was meant, attach that group then.",
         Alone.NEVER,
         "Only a person can know which group was meant.",
     ),
@@ -306,7 +307,7 @@ CATALOG: Mapping[FindingKind, Row] = {
     FindingKind.LARGE_DIRECTORY: Row(
         Severity.WARNING,
         "The directory object nears the 200,000 keys at which Ceph warns of a large omap object.",
-        "Undo what is not needed, or let further drivers use other instance ids.",
+        "Undo what is not needed, or start further drivers with another instance id.",
         Alone.NEVER,
         "Which reservations are not needed is the driver's business.",
     ),
@@ -314,7 +315,7 @@ CATALOG: Mapping[FindingKind, Row] = {
 
 
 _GROUP_SNAPSHOT_SUFFIX = "-vg"
-"""What the RBD driver adds to a group snapshot's name for the group that it makes meanwhile.
+"""What the RBD driver adds to a group snapshot's name for the group that it makes for it.
 
 The driver's delete undoes the reservation under the group's CSI id, so that this
 entry stays each time (Ceph-CSI, internal/rbd/group_controllerserver.go).

@@ -20,7 +20,7 @@ _SHARDS_PROBED = 11
 class Instance:
     """The directory of `instance_id`, and the shards of it whose numbers are given.
 
-    One whose directory was `found` in the place counts whatever its id.
+    One whose directory was `found` in the location counts whatever its id.
     """
 
     def __init__(

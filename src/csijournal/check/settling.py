@@ -65,7 +65,7 @@ class Settling(Generic[_Thing]):
             yield self._take()
 
     def rest(self) -> Iterator[list[_Thing]]:
-        """All that are held, and those that are added meanwhile; waits until they have settled."""
+        """All that are held, also those added during the wait; waits until they have settled."""
         while self._held:
             yield self._take()
 

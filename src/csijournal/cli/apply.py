@@ -1,4 +1,4 @@
-"""Carrying out plans at the command line: the backup's place, signals, and what was done in words.
+"""Carrying out plans at the command line: where the backup goes, signals, and what was done.
 
 Whatever ends the work early, what is said is what was done: how many, where the
 backup is, and the command that undoes it.  Where standard output cannot be

@@ -26,7 +26,7 @@ _LINKS_MAX = 40
 
 @contextmanager
 def replacing(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` when the block ends well, and not before.
+    """A file that replaces `path` when the block ends well, and not before.
 
     It is for its owner alone unless `mode` says more.  Raises InvalidInput where
     it cannot be written, or is a link that somebody else may have put there.

@@ -193,7 +193,7 @@ def report_trace(text: str) -> None:
 
 
 def _message(error: Exception) -> str:
-    """Operation, cause and place of an error, without its hint."""
+    """Operation, cause and location of an error, without its hint."""
     if isinstance(error, CSIJournalError):
         return f"{error.message} ({error.place})" if error.place else error.message
     if isinstance(error, click.ClickException):

@@ -20,12 +20,12 @@ COMMANDS = {
     "remove": "Remove members from a group.",
     "show": "Tell all about a record, a name or a handle; change nothing.",
     "list": "List the reservations by request name.",
-    "verify": "Look for everything that can be wrong; change nothing.",
+    "verify": "Look for everything that can be wrong with groups; change nothing.",
     "repair": "Repair what verify finds: say how, and with --apply do it.",
     "attach": "Make a group and a request name each other's again.",
     "drop": "Remove one entry, or one group that no entry points at.",
     "recover": "Roll back what dead clients left: say how, and with --apply do it.",
-    "export": "Write a journal to FILE, or to standard output.",
+    "export": "Write the journal of groups to FILE, or to standard output.",
     "restore": "Put back what an export or a backup holds.",
 }
 """Every command and its line in the help.
@@ -98,7 +98,7 @@ def _no_such_command(name: str) -> str:
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_context
 def program(context: click.Context) -> None:
-    """The volume group journal of CSI drivers on Ceph: reserve, inspect, repair.
+    """The journals of CSI drivers on Ceph: reserve, inspect, repair.
 
     A journal lies in a RADOS pool or in a SQLite file.  The options below may
     stand before or after the command.

@@ -34,7 +34,7 @@ class Bar:
     """A progress bar on standard error; one that is not shown costs nothing.
 
     A thread of its own asks `position` and draws, so that the work need not.
-    Whatever else is printed meanwhile is printed inside `hidden`.
+    Whatever else is printed during that time is printed inside `hidden`.
     """
 
     def __init__(self, position: Callable[[], Position]) -> None:
@@ -84,7 +84,7 @@ class Bar:
 
 
 class Silence:
-    """Notices that nothing moves, and says so in the place of a bar that stands still."""
+    """Notices that nothing moves, and says so instead of showing a bar that stands still."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic

@@ -32,7 +32,11 @@ _DRY_WITHOUT_APPLY = frozenset({"attach", "drop", "recover", "repair"})
 def finding_lines(settings: Settings, scan: ScanOptions, finding: Finding) -> list[str]:
     """One finding: what lies where, and the commands for what only people may decide."""
     name = "" if finding.request_name is None else f"  {printable(finding.request_name)}"
-    rows = {"object": finding.object_name, "found": finding.found, "left": finding.left_because}
+    rows = {
+        "object": finding.object_name,
+        "found": finding.found,
+        "by hand": finding.left_because,
+    }
     if finding.request_name is None and finding.key:
         rows["key"] = finding.key
     if finding.instance_id not in {"", DEFAULT_INSTANCE_ID}:
@@ -50,7 +54,7 @@ def finding_lines(settings: Settings, scan: ScanOptions, finding: Finding) -> li
 def remedies(settings: Settings, scan: ScanOptions, finding: Finding) -> list[str]:
     """The command that repairs the finding, or those that a person must choose from.
 
-    Pasted, they look at the place in which it was found, in the same way.
+    Pasted, they look where it was found, in the same way.
     """
     if not finding.automatic:
         return [command_line(settings, words, finding.instance_id) for words in finding.commands]
@@ -66,7 +70,7 @@ def with_apply(command: str) -> str:
 
 def _row(name: str, text: str) -> list[str]:
     first = f"{_INDENT}{name:8}  "
-    return wrapped(text, first=first) if name in {"found", "left"} else [first + printable(text)]
+    return wrapped(text, first=first) if name in {"found", "by hand"} else [first + printable(text)]
 
 
 @dataclass(slots=True)
@@ -127,7 +131,7 @@ def _print(text: str, indent: str = "") -> None:
 
 
 def summary_lines(place: str, summary: Summary, instance_id: str) -> Iterator[str]:
-    """What was looked at in one place, what was not, and how much was found."""
+    """What was looked at in one location, what was not, and how much was found."""
     yield printable(place)
     if not summary.journal_found:
         yield from wrapped(_no_journal(summary, instance_id), first=_INDENT)
@@ -135,8 +139,8 @@ def summary_lines(place: str, summary: Summary, instance_id: str) -> Iterator[st
         yield from wrapped(_looked_at(summary), first=_INDENT)
     if summary.stands_alone and summary.journal_found:
         yield from wrapped(
-            "this store stands for a driver without images: nothing outside of it can hang on a"
-            " record",
+            "this store stands for a driver without images: nothing outside of it can depend on"
+            " a record",
             first=_INDENT,
         )
     for severity in Severity:
@@ -223,7 +227,7 @@ def _clock(moment: Timestamp) -> str:
 
 
 def summary_as_json(place: str, summary: Summary, scan: ScanOptions) -> dict[str, object]:
-    """The last line of a place in verify's JSON."""
+    """The last line of a location in verify's JSON."""
     return {
         "place": place,
         "deep": summary.listing_ended,

@@ -92,7 +92,7 @@ def _relation_lines(title: str, relations: Iterable[Relation]) -> Iterator[str]:
 
 def _in_words(one: Relation) -> str:
     if not one.found:
-        return f"{one.text}, and this place has no record of it"
+        return f"{one.text}, and this pool or file has no record of it"
     name = f"request name {one.request_name}" if one.request_name else "without a request name"
     return f"{one.schema.noun} {one.image_name}, {name}"
 

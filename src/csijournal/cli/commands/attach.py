@@ -37,7 +37,7 @@ def command(
     Without REQUEST_NAME, the name that the group says itself.  Says what it
     would write; with --apply makes a backup and writes it.  Where another
     entry or group stands in the way, the exit code is 4 and nothing is done.
-    Exit code 1: others changed the group meanwhile.
+    Exit code 1: others changed the group since.
     """
     require_uuid(group_uuid)
     dashes = ["--"] if request_name.startswith("-") else []

@@ -34,12 +34,13 @@ from csijournal.wire.ownership import ObjectRole, owner_of
 @click.option("--all", "everything", is_flag=True, help="Every instance, and orphaned groups too.")
 @click.pass_obj
 def command(settings: Settings, file: str, everything: bool) -> None:
-    """Write a journal to FILE, or to standard output.
+    """Write the journal of groups to FILE, or to standard output.
 
     One instance's directory with its groups, or --all of the namespace, as
     JSON lines with a checksum at the end.  `csijournal restore` reads it.
     FILE is replaced when the export is complete, and not before.  Leases are
-    left out, and what is not the journal's; keys that cannot be read are named.
+    left out, and so are volumes, snapshots and all else that is not of groups; keys
+    that cannot be read are named.
     """
     with changing_nothing(settings), open_place(settings) as store:
         exporter = Exporter(store)

@@ -300,7 +300,7 @@ def _print_end(
     for line in _left_lines(found):
         print_line(line)
     if found.elsewhere:
-        note(settings, f"{number_of(found.elsewhere, 'finding')} of other places passed over")
+        note(settings, f"{number_of(found.elsewhere, 'finding')} of other locations passed over")
 
 
 def _left_lines(found: _Sorted) -> Iterator[str]:

@@ -141,7 +141,7 @@ class _Check:
 @click.option("--strict", is_flag=True, help="Exit code 1 for warnings too.")
 @click.option("--notes", is_flag=True, help="List what is known and harmless too.")
 @click.option("--quiet", is_flag=True, help="Print nothing where the exit code is 0.")
-@click.option("--allow-empty", is_flag=True, help="A place without a journal is in order.")
+@click.option("--allow-empty", is_flag=True, help="A location without a journal is in order.")
 @click.option(
     "--require",
     metavar="WHAT",
@@ -168,10 +168,12 @@ def command(
     require: frozenset[str],
     report_file: Path | None,
 ) -> None:
-    """Look for everything that can be wrong; change nothing.
+    """Look for everything that can be wrong with groups; change nothing.
 
-    Reads the directory and each group that it points at.  Lists the objects for
-    some seconds too, to find what nothing points at; --full goes on to the end.
+    Reads the directory of groups and each group that it points at.  Lists the
+    objects for at most 10 seconds too, to find what nothing points at; --full goes
+    on to the end.  The summary says what was not looked at: journals of volumes and
+    snapshots among it, which `csijournal list` and `csijournal show` read.
     With -o json there is one finding a line, and a summary at the end, which
     `csijournal repair --findings` takes.
 
