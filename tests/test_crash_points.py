@@ -49,7 +49,7 @@ def judge(store: Store, crash: Crash) -> None:
     left = Inventory(store)
     assert left.contradictions == []
     assert len(left.dangling) <= 1
-    assert left.stray - left.leased <= {
+    assert left.unreferenced - left.leased <= {
         name.removeprefix("csi.volume.group.") for name in crash.before
     }
 

@@ -54,7 +54,7 @@ class Client:
 
 
 def settle(store: Store, history: History) -> None:
-    """After what the clients left has been looked at, checks and recover leave nothing stray."""
+    """After what the clients left has been looked at, checks and recover leave no leftovers."""
     history.check_facts()
     history.check_rest(Inventory(store))
     with VolumeGroupJournal(store, settle_seconds=0) as journal:

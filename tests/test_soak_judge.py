@@ -127,10 +127,10 @@ def test_false_answer_is_found(story: Story, rule: str) -> None:
             at_rest("m"),
             "acknowledged removal without effect",
         ),
-        (Story(), Rest(groups={A: {"csi.volname": "req"}}), "stray group"),
-        (Story().killed("ensure"), Rest(entries={"req": A}), "stray entry"),
-        (Story(), Rest(leases={"csi.lease.x": ""}), "stray key or object"),
-        (Story(), Rest(others=["object x"]), "stray key or object"),
+        (Story(), Rest(groups={A: {"csi.volname": "req"}}), "unexpected group"),
+        (Story().killed("ensure"), Rest(entries={"req": A}), "unexpected entry"),
+        (Story(), Rest(leases={"csi.lease.x": ""}), "unexpected key or object"),
+        (Story(), Rest(others=["object x"]), "unexpected key or object"),
     ],
 )
 def test_false_rest_is_found(story: Story, rest: Rest, rule: str) -> None:

@@ -101,7 +101,7 @@ class Shape(NamedTuple):
 
     With several OSDs, pools have as many copies as there are OSDs, at most
     three, and take writes while one OSD is missing.  `filesystem` is the name
-    of the CephFS, if there shall be one; it brings the manager and the metadata
+    of the CephFS, if there is to be one; it brings the manager and the metadata
     server with it.
     """
 

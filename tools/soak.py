@@ -2,7 +2,7 @@
 """Real faults on a real cluster, for as long as wanted.
 
 Several processes with several threads each use one journal on a throwaway Ceph cluster, and write
-down what they ask before they ask, and what they are told.  Meanwhile the OSD and the monitor are
+down what they ask before they ask, and what they are told.  The OSD and the monitor are
 killed and restarted, or frozen past the clients' timeout, and the processes themselves are killed
 or frozen.  Every few minutes all of that stops; recover runs; and every word that a client was
 told is held against the others and against what lies in the pool:
@@ -61,7 +61,7 @@ class Scale:
     """How fast things go.
 
     A client waits `timeout_seconds` for the store.  `grace_seconds` is what recover takes for
-    dead, in the place of the fifteen minutes of daily life; leases are renewed at a third of it.
+    dead, instead of the fifteen minutes of daily life; leases are renewed at a third of it.
     Between two faults there are at most `calm_seconds_max`.
     """
 
@@ -85,7 +85,7 @@ class Crew:
         self.workers = [f"w{number}" for number in range(scale.workers)]
 
     def start(self, slot: str) -> None:
-        """A new process in the place of one that ended, if any."""
+        """A new process instead of one that ended, if any."""
         self._incarnations[slot] += 1
         client = f"{slot}.{self._incarnations[slot]}"
         number = self.workers.index(slot) if slot in self.workers else 0
@@ -331,7 +331,7 @@ class Faults:
 
         A PG whose read lease ran out in the freeze delays its operations until a replica lets it
         go on.  With one OSD there is none, and now and then an operation comes in before the PG
-        has renewed the lease by itself; then all wait for ever.  This is no matter of clients.
+        has renewed the lease by itself; then all wait forever.  This is no matter of clients.
         """
         names = [f"probe-{number}" for number in range(_PROBES)]
         options = urlencode({"conf": self._cluster.conf, "timeout": _PROBE_SECONDS})

@@ -362,13 +362,13 @@ class Rest:
         pointed_at = set(self.entries.values())
         for group_uuid, omap in self.groups.items():
             if group_uuid not in pointed_at:
-                yield Violation("stray group", f"{group_uuid} {omap}")
+                yield Violation("unexpected group", f"{group_uuid} {omap}")
         for name, group_uuid in self.entries.items():
             owner = self.groups.get(group_uuid, {}).get("csi.volname")
             if owner != name:
-                yield Violation("stray entry", f"{name} points at {group_uuid} of {owner}")
-        for stray in (*self.leases, *self.others):
-            yield Violation("stray key or object", stray)
+                yield Violation("unexpected entry", f"{name} points at {group_uuid} of {owner}")
+        for other in (*self.leases, *self.others):
+            yield Violation("unexpected key or object", other)
 
 
 def _whole(store: Store, object_name: str) -> dict[str, bytes]:

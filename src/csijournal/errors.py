@@ -68,7 +68,7 @@ class CSIJournalError(Exception):
     """Anything that csijournal has to say when it cannot do as asked.
 
     `operation` is the journal's or store's verb, `object_name` and `key` name
-    the place in the store; each is empty where there is none to name.
+    the location in the store; each is empty where there is none to name.
     """
 
     exit_code: ClassVar[int] = 1
@@ -326,7 +326,7 @@ class PlaceNotFound(StoreError):
 
 
 class PlaceUnusable(StoreError):
-    """The place exists, and a journal cannot live in it."""
+    """The pool or file exists, and a journal cannot live in it."""
 
     exit_code = 17
 

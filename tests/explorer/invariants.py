@@ -17,7 +17,7 @@ g   At rest, after two runs of recover by a newcomer: entries and group objects
 
 "Promised" stops at the beginning of an undo, whoever calls it.  For members,
 adding and removing the same one at the same time promises nothing, and a
-removal of unknown outcome counts as going on for ever.  An undone reservation
+removal of unknown outcome counts as going on forever.  An undone reservation
 can leave a *dangling entry* where the write of that entry met a fault: it was
 sent twice or came late.  Nobody is told of it and whoever meets it removes it.
 

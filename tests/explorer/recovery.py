@@ -12,7 +12,7 @@ from explorer.scenarios import Scenario
 from support.journals import uuid_number
 
 NEWCOMERS = tuple(uuid_number(0xEE00 + number) for number in range(50))
-"""The UUIDs of those who recover at rest; each of them starts afresh, since its leases are over."""
+"""The UUIDs of those who recover at rest; each of them starts anew, since its leases are over."""
 
 Late = tuple[Operation, ...]
 

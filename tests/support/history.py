@@ -94,8 +94,8 @@ class History:
     def check_rest(self, rest: Inventory) -> None:
         """What was acknowledged is there, what was undone is not, and little else is."""
         assert rest.contradictions == []
-        assert len(rest.stray) + len(rest.dangling) <= self._killed
-        assert rest.stray <= rest.leased
+        assert len(rest.unreferenced) + len(rest.dangling) <= self._killed
+        assert rest.unreferenced <= rest.leased
         for request_name in self._uuids:
             answering = rest.entries.get(request_name)
             assert answering is None or answering in self._uuids[request_name] or self._killed

@@ -14,7 +14,7 @@ _LEASE = "csi.lease."
 class Inventory:
     """The directory of one instance and all group objects, set against each other.
 
-    `entries` maps names to UUIDs, `groups` maps UUIDs to omaps.  `stray` are
+    `entries` maps names to UUIDs, `groups` maps UUIDs to omaps.  `unreferenced` are
     groups that no entry points at, `dangling` names whose group is missing,
     `leased` the UUIDs that any lease lists.  `contradictions` are entries that
     point at another name's group.
@@ -35,7 +35,7 @@ class Inventory:
             for group_uuid in json.loads(value)["uuids"]
         }
         self.groups = {name.removeprefix(_GROUP): omap for name, omap in omaps.items()}
-        self.stray = self.groups.keys() - set(self.entries.values())
+        self.unreferenced = self.groups.keys() - set(self.entries.values())
         self.dangling = {name for name, uuid in self.entries.items() if uuid not in self.groups}
         self.contradictions = [
             (name, uuid, self.groups[uuid])

@@ -1,6 +1,6 @@
 """The Python binding of librbd, as far as it is used here: reading only.
 
-It has no type hints and no place on PyPI.  This is the one module that imports
+It has no type hints and is not on PyPI.  This is the one module that imports
 it; what it hands out has the types below.  Nothing here can change an image.
 """
 

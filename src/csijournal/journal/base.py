@@ -86,7 +86,7 @@ class Journal(Generic[R]):
         """Every entry whose request name starts with `prefix`, by request name.
 
         Reads the directory page by page and no record; entries that come or go
-        meanwhile may be seen or not.  Raises StoreError.
+        at the same time may be seen or not.  Raises StoreError.
         """
         with error_context("list_reservations"):
             for page in self._records.entry_pages(prefix):
@@ -112,7 +112,7 @@ class Journal(Generic[R]):
 
     @contextmanager
     def lock(self, request_name: str) -> Iterator[None]:
-        """Keep other threads of this process off `request_name` meanwhile.
+        """Keep other threads of this process off `request_name` during the block.
 
         Never needed for the journal to stay right: it saves callers that would
         collide the work of finding out.

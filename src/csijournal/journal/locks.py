@@ -18,7 +18,7 @@ class NamedLocks:
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        """Hold the lock of `name` meanwhile."""
+        """Hold the lock of `name` during the block."""
         with self._changing:
             lock = self._locks.setdefault(name, threading.Lock())
             self._users[name] += 1

@@ -32,7 +32,7 @@ def write_and_resolve(store: Store, write: Write, applied: Callable[[], bool]) -
 def _resolve(
     store: Store, write: Write, applied: Callable[[], bool], unknown: OutcomeUnknown
 ) -> None:
-    """Read back and send again.  No error of the store settles anything, whatever it is."""
+    """Read back and send again.  No error of the store resolves anything, whatever it is."""
     for _ in range(_TRIES):
         try:
             happened = applied() or _sent(store, write) or applied()

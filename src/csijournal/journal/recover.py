@@ -108,7 +108,7 @@ class Recoverer(Generic[R]):
                 self._remove_record(uuid)
 
     def _remove_record(self, uuid: str) -> None:
-        """Remove it as it is now, if it still is stranded: attached meanwhile, it has changed.
+        """Remove it as it is now, if it still is stranded: one that was attached has changed.
 
         Where another lease lists the UUID, a caller has chosen it again, and
         may be about to write its entry.

@@ -68,7 +68,7 @@ class Reserved(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[R]):
-    """What a caller asks for: a name, and what its record shall hold.
+    """What a caller asks for: a name, and what its record is to hold.
 
     `attributes` makes the record's first keys from its UUID and image name.
     `compare` raises where a record that holds the name is not what is asked

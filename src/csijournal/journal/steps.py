@@ -267,7 +267,7 @@ class Records(Generic[R]):
         return self._directory_value(lease.key) is not None
 
     def revocation(self, lease: Lease, now: Timestamp) -> Write:
-        """The write that puts a revoked lease in the place of `lease`, if that stands."""
+        """The write that replaces `lease` by a revoked one, if it stands."""
         revoked = Lease(lease.uuids, since=now, revoked=True)
         return Write(
             self.directory,
@@ -277,7 +277,7 @@ class Records(Generic[R]):
         )
 
     def revoke_lease(self, lease: Lease, now: Timestamp) -> bool:
-        """Put a revoked lease in the place of `lease`, if that stands."""
+        """Replace `lease` by a revoked one, if it stands."""
         return self._write(
             self.revocation(lease, now), lambda: self._directory_value(lease.key) is None
         )
@@ -362,7 +362,7 @@ class Records(Generic[R]):
         """When the record last changed, in nanoseconds since 1970.
 
         The newer of the object's own time and its creation time; None where it
-        went away meanwhile.
+        went away since.
         """
         modified_ns = self.store.modified_ns(self.schema.record_object(uuid))
         return None if modified_ns is None else newest_ns(modified_ns, record.creation_time)

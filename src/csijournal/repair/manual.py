@@ -69,7 +69,7 @@ def plan_drop_entry(records: GroupRecords, request_name: str) -> Plan:
 def plan_drop_group(records: GroupRecords, planner: Planner, group_uuid: str) -> Plan:
     """Remove a group object that no entry points at, of whatever name and instance.
 
-    Walks all entries of the place.  Raises GroupNotFound, and Conflict where an
+    Walks all entries of the location.  Raises GroupNotFound, and Conflict where an
     entry does.
     """
     group_object = GROUPS.record_object(group_uuid)

@@ -228,7 +228,7 @@ def _forget_lease(records: GroupRecords, lease: Lease) -> Step:
 
 
 def instances_of(store: Store) -> list[str]:
-    """Every instance that has a directory in the place.  Lists its objects."""
+    """Every instance that has a directory in the location.  Lists its objects."""
     names = store.object_names(GROUPS.directory_prefix)
     return [i for name in names if (i := GROUPS.instance_of(name)) is not None]
 

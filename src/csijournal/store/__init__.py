@@ -1,4 +1,4 @@
-"""Stores: the places a journal can live in, opened by URL."""
+"""Stores: where a journal can live, opened by URL."""
 
 from __future__ import annotations
 

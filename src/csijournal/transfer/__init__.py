@@ -1,1 +1,1 @@
-"""Carrying a journal from one place to another."""
+"""Carrying a journal from one location to another."""

@@ -137,7 +137,7 @@ class PoolAccess:
         with connection, self._errors_of_opening():
             ioctx = connection.call(lambda: self._ioctx(connection.cluster))
             ioctx.set_namespace(self.namespace)
-            # In a full pool, writes shall fail instead of waiting for room.
+            # In a full pool, writes are to fail instead of waiting for room.
             ioctx.set_osdmap_full_try()
             connection.ioctxs.append(ioctx)
         if self.session.is_erasure_coded(self._pool):

@@ -81,7 +81,7 @@ class Connection:
         return self._calls.call(lambda: self._within(job), when_left=self._hurry)
 
     def _hurry(self) -> None:
-        """Somebody wants to stop: closing shall not wait for what they did not wait for."""
+        """Somebody wants to stop: closing must not wait for what they did not wait for."""
         self._patience_seconds_max = _HURRIED_PATIENCE_SECONDS
 
     def _within(self, job: Callable[[], _Result]) -> _Result:
