@@ -212,7 +212,7 @@ def test_several_places_are_told_apart() -> None:
 
     page = Page("".join(report.html()))
 
-    assert "2 places" in page.words
+    assert "2 locations" in page.words
     assert "Place by place" in page.words
     assert page.words.count("rados://rbd/b") == 2
     assert "2 warnings" in page.words

@@ -167,7 +167,7 @@ class Report:
 
     def _title(self) -> str:
         places = list(self._summaries)
-        return f"{len(places):,} places" if len(places) > 1 else "".join(places)
+        return f"{len(places):,} locations" if len(places) > 1 else "".join(places)
 
     def _verdict(self) -> dict[str, str]:
         numbers = {severity: self._number(severity) for severity in Severity}

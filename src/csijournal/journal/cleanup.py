@@ -188,5 +188,6 @@ class Cleanup(Generic[R]):
         return ReservationPending(
             f"the {schema.noun} that {shortened(request_name)} points at has no request name yet",
             object_name=schema.record_object(uuid),
-            hint="Its driver may still be making it: try again. After the grace time it is removed",
+            hint="Its driver may still be making it: try again. Older than the grace time, it can"
+            " be removed (check --cleanup)",
         )

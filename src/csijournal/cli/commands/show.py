@@ -105,12 +105,12 @@ def _more(settings: Settings, what: str) -> str:
 def _not_found(
     store: Store, settings: Settings, what: str, search: Search, handle: Handle | None
 ) -> NotFound:
-    rest = "" if search.complete else f", and was stopped after {SECONDS_MAX:.0f} s"
+    rest = "" if search.complete else f", stopped after {SECONDS_MAX:.0f} s"
     journals = ", ".join(schema.journal for schema in settings.schemas)
     looked = (
         f"Looked in {_location(store)}, instance {settings.instance_id}: for a request name,"
         " a UUID, the name of an image, snapshot or group, and a handle, in the journals of"
-        f" {journals}, and among what {search.records:,} records refer to{rest}."
+        f" {journals}, and among what the records refer to ({search.records:,} searched{rest})."
     )
     if handle is not None and store.pool_id is not None:
         meant = {one.location_id for one in handles_meant(settings.given, handle)}
