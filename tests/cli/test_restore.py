@@ -315,7 +315,7 @@ def test_restore_speaks_as_repair_does_the_other_way_round(cli: CLI) -> None:
 
     assert f"    put back the group object {uuid(4)} of 'orphan'\n" in said
     assert f"    put back the entry 'shared' -> {uuid(1)}\n" in said
-    assert f"    put back the group object {uuid(7)} with 1 member\n" in said
+    assert uuid(7) not in said  # its members may be a live group's: repair left it alone
 
 
 def test_leases_of_a_file_of_version_0_1_are_left_out_and_counted(exported: CLI, new: CLI) -> None:

@@ -32,7 +32,8 @@ def command_line(settings: Settings, words: Iterable[str], instance_id: str = ""
     ]
     words = list(words)
     if (
-        words[0] in _OF_ONE_JOURNAL
+        words
+        and words[0] in _OF_ONE_JOURNAL
         and "--journal" not in words
         and os.environ.get(JOURNAL_VARIABLE)
     ):
