@@ -8,13 +8,13 @@ import pytest
 
 from csijournal import Reservation, Store, VolumeGroupJournal
 from csijournal.check.findings import Finding, FindingKind
-from csijournal.errors import StoreError
+from csijournal.errors import OutcomeUnknown, StoreError
 from csijournal.journal.steps import GroupRecords, Records
 from csijournal.repair.apply import carry_out
 from csijournal.repair.manual import plan_attach, plan_drop_group
 from csijournal.repair.plan import Outcome, Plan
 from csijournal.repair.planners import Planner
-from csijournal.store import Write
+from csijournal.store import KeyEquals, Write
 from csijournal.store.memory import MemoryStore
 from csijournal.wire.schema import GROUPS
 from support.journals import LONG_AGO, seconds_later, uuid_number, uuids
@@ -101,6 +101,40 @@ def test_a_plan_made_before_the_entry_is_refused_after_it() -> None:
     assert told.group_uuid == ONE
     assert carry_out(store, plans[0]).skipped
     require_there(store, told, "default")
+
+
+class LosesConfirmation(WrappingStore):
+    """Loses the first write of a request name to a record that has it already."""
+
+    lost = False
+
+    def write(self, write: Write) -> None:
+        again = {KeyEquals(key, value) for key, value in write.puts.items()}
+        if again & set(write.guards) and not self.lost:
+            self.lost = True
+            raise OutcomeUnknown("no answer", object_name=write.object_name)
+        super().write(write)
+
+
+def test_an_owner_without_a_lease_sends_its_last_write_again_after_a_lost_answer() -> None:
+    store = MemoryStore(clock=lambda: LONG_AGO.nanoseconds)
+    losing = LosesConfirmation(store)
+    plans: list[Plan] = []
+    told = owner(SlowOwner(losing, lambda: plans.append(plan_of_repair(store))), 0).reserve_name(
+        "group-a"
+    )
+    assert losing.lost
+    assert carry_out(store, plans[0]).skipped
+    require_there(store, told, "default")
+
+
+def test_an_attach_whose_group_goes_while_the_entry_is_written_is_not_said_to_be_done() -> None:
+    store = MemoryStore(clock=lambda: LONG_AGO.nanoseconds)
+    stranded(store)
+    overtaken = SlowOwner(store, lambda: dropped(store))
+    attach = plan_attach(Records(overtaken, GROUPS, "default"), ONE)
+    assert attach is not None
+    assert carry_out(overtaken, attach).skipped
 
 
 def stranded(store: Store) -> GroupRecords:

@@ -22,20 +22,26 @@ def test_without_apply_it_only_says_what_it_would_write(detached: CLI) -> None:
 
     said = detached("attach", uuid(1)).out
 
+    steps = [
+        f"write csi.volname = 'snap-1' to the group object {uuid(1)}",
+        f"put the entry 'snap-1' -> {uuid(1)}",
+        (
+            f"write the request name to the group object {uuid(1)} once more,"
+            " now that its entry stands"
+        ),
+    ]
     assert said == (
         f"attach {uuid(1)} to 'snap-1'\n"
-        f"    write csi.volname = 'snap-1' to the group object {uuid(1)}\n"
-        f"    put the entry 'snap-1' -> {uuid(1)}\n"
+        f"    {steps[0]}\n"
+        f"    {steps[1]}\n"
+        f"    {steps[2]}\n"
         "\n"
         "nothing was changed.\n"
         f"to do it  csijournal attach --apply {uuid(1)}\n"
     )
     assert detached.dump() == before
     assert detached("attach", uuid(1), "-o", "json").json == {
-        "steps": [
-            f"write csi.volname = 'snap-1' to the group object {uuid(1)}",
-            f"put the entry 'snap-1' -> {uuid(1)}",
-        ],
+        "steps": steps,
         "steps_done": 0,
         "skipped": None,
     }
@@ -59,7 +65,7 @@ def test_apply_attaches_and_the_backup_undoes_it(detached: CLI) -> None:
 def test_another_name_is_written_to_the_group_and_to_the_directory(detached: CLI) -> None:
     lines = detached("attach", uuid(1), "snap-2", "--apply", "-o", "json").lines
 
-    assert json.loads(lines[-1])["steps_done"] == 2
+    assert json.loads(lines[-1])["steps_done"] == 3
     assert json.loads(lines[-1])["backup"] == json.loads(lines[0])["backup"]
     assert detached.dump()[GROUP]["csi.volname"] == b"snap-2"
     detached("check", "snap-2")

@@ -312,10 +312,19 @@ class Records(Generic[R]):
         """Write the record's name once more, if it is this request name's.
 
         Nothing changes but the version, so that whoever saw the record before
-        cannot remove it unchanged.
+        cannot remove it unchanged.  No reading back shows whether that was
+        written, so after a lost answer it is sent again.
         """
+        return self._write(self.confirmation(uuid, request_name), lambda: False)
+
+    def confirmation(self, uuid: str, request_name: str) -> Write:
+        """The write of `confirm_record`."""
         name_key, name = self.schema.name_key, encode(request_name)
-        return self._put(uuid, {name_key: name}, KeyEquals(name_key, name))
+        return Write(
+            self.schema.record_object(uuid),
+            guards=(KeyEquals(name_key, name),),
+            puts={name_key: name},
+        )
 
     def remove_record(self, uuid: str, request_name: str) -> bool:
         """Remove the record, if it is this request name's."""

@@ -175,6 +175,12 @@ def _require_unowned(
 
 
 def _enter_group(records: GroupRecords, group_uuid: str, request_name: str) -> Iterator[Step]:
+    """Put the entry, and then write to the group object, as owners without a lease do.
+
+    Who looked for an entry before this one, and removes the group object, is
+    refused after that write; where the object is gone before it, so is the
+    write, and nobody is told that the group is attached.
+    """
     key = GROUPS.entry_key(request_name)
     entry = records.look_up(request_name)
     if entry is None:
@@ -185,6 +191,11 @@ def _enter_group(records: GroupRecords, group_uuid: str, request_name: str) -> I
                 guards=(KeyAbsent(key),),
                 puts={key: encode(group_uuid)},
             ),
+        )
+        yield Step(
+            f"write the request name to the group object {group_uuid} once more, now that its"
+            " entry stands",
+            records.confirmation(group_uuid, request_name),
         )
     elif entry.group_uuid != group_uuid:
         raise Conflict(
