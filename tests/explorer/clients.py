@@ -20,7 +20,7 @@ from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 from csijournal.store import Guarantee, Store, Write
 from csijournal.store.contract import PAGE_ENTRIES_MAX, ObjectState
 from explorer.history import Began, Ended, Event
-from explorer.operations import REFUSED_BY_GUARD, Answer, Operation, Value
+from explorer.operations import REFUSED_BY_GUARD, Answer, Names, Operation, Value
 
 Script = Callable[[Store, Callable[[Event], None]], None]
 
@@ -32,6 +32,11 @@ class ScheduledStore(Store):
 
     def __init__(self, ask: Callable[[Operation], Value]) -> None:
         self._ask = ask
+
+    @property
+    def stands_alone(self) -> bool:
+        """No RBD groups lie behind it, so repair may remove group objects alone."""
+        return True
 
     @property
     def place(self) -> str:
@@ -59,7 +64,9 @@ class ScheduledStore(Store):
         return value
 
     def object_names(self, prefix: str = "") -> Iterator[str]:
-        raise NotImplementedError("no client lists the pool")
+        value = self._ask(Operation("object_names", "", prefix=prefix))
+        assert isinstance(value, Names)
+        return iter(value.names)
 
     def modified_ns(self, object_name: str) -> int | None:
         value = self._ask(Operation("modified_ns", object_name))

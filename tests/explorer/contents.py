@@ -40,10 +40,11 @@ FOREIGN: dict[str, dict[str, bytes]] = {
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group object: its request name, where it has one, and its members."""
+    """A group object: its request name, where it has one, its members, and has it a group name?"""
 
     request_name: str
     members: frozenset[tuple[str, str]]
+    is_named: bool
 
     @property
     def is_empty(self) -> bool:
@@ -68,6 +69,7 @@ class View:
             self.entries.get(request_name) == group_uuid
             and group is not None
             and group.request_name == request_name
+            and group.is_named
         )
 
 
@@ -141,7 +143,9 @@ def _view(objects: Objects) -> View:
         elif group_uuid and group_uuid != FOREIGN_UUID:
             record = parse_group(dict(pairs))
             groups[group_uuid] = Group(
-                record.request_name or "", frozenset(record.volume_map.items())
+                record.request_name or "",
+                frozenset(record.volume_map.items()),
+                bool(record.group_name),
             )
         else:
             foreign.append((name, pairs))

@@ -17,6 +17,9 @@ Verb = Literal[
     "show",
     "recover",
     "write attributes",
+    "repair",
+    "drop",
+    "attach",
 ]
 
 

@@ -348,11 +348,18 @@ def _failed(facts: Facts, client: int, opened: Open, failed: Failed, *, struck: 
         return facts
     if failed.error == "AlreadyReserved" and (call.verb == "reserve" or call.group_uuid):
         return _told(facts, opened, Told(failed.group_uuid))
-    if failed.error == "UndoRefused" and call.verb.startswith("undo "):
+    if _is_refusal(call, failed):
         return facts
     if failed.error == "ReservationPending" and not opened.promised:
         return facts
     raise Violation("c", f"{call.verb} raised {failed.error}")
+
+
+def _is_refusal(call: Call, failed: Failed) -> bool:
+    """Whether the call says that what it was asked to do must not be done."""
+    if call.verb in {"drop", "attach"}:
+        return failed.error in {"GroupNotFound", "Conflict"}
+    return failed.error == "UndoRefused" and call.verb.startswith("undo ")
 
 
 def _unsettled_by(facts: Facts, client: int, call: Call, failed: Failed) -> Facts:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from unittest.mock import patch
 
+from csijournal.check import findings
 from csijournal.errors import GuardFailed, OutcomeUnknown, StoreTimeout, StoreUnreachable
 from csijournal.journal import outcomes, recover
 from csijournal.journal.cleanup import Cleanup
@@ -18,14 +20,19 @@ from csijournal.journal.leases import Leases, _Held
 from csijournal.journal.recover import Recoverer, Recovery
 from csijournal.journal.reservations import Request, Reservations, Reserved
 from csijournal.journal.steps import GroupRecords, LeaseCondition, Records
+from csijournal.repair import manual
+from csijournal.repair.apply import carry_out
+from csijournal.repair.manual import _enter_group
+from csijournal.repair.plan import Outcome, Plan, Step
+from csijournal.repair.planners import Planner
 from csijournal.store import KeyAbsent, Store, Write
 from csijournal.wire.leases import Lease
 from csijournal.wire.records import GroupRecord
 from csijournal.wire.schema import GROUPS
-from explorer import contents
+from explorer import contents, repairers
 from explorer.engine import Bounds, Space
 from explorer.operations import Operation, guard_name, kind
-from explorer.scenarios import CHOSEN, COLLISION, ONE_LEASE_ID, PEERS, TWO, Scenario
+from explorer.scenarios import CHOSEN, COLLISION, ONE_LEASE_ID, PEERS, REPAIRS, TWO, Scenario
 from explorer.walk import Finding, shortest
 
 Applied = Callable[[], bool]
@@ -61,7 +68,7 @@ class Mutation:
             return [*TWO, *PEERS, *(() if self.faults else CHOSEN)]
         return [
             each
-            for each in (*TWO, *PEERS, *CHOSEN, COLLISION, ONE_LEASE_ID)
+            for each in (*TWO, *PEERS, *CHOSEN, *REPAIRS, COLLISION, ONE_LEASE_ID)
             if each.name in self.where
         ]
 
@@ -80,12 +87,16 @@ def _guard(write: str, guard: str) -> Mutation:
     return Mutation(
         f"{write}: without the guard “{guard}”",
         partial(_without, (write, guard)),
-        where=_NEEDS_ONE_UUID.get(write, ()),
+        where=_HAS_ITS_SCENARIO.get(write, ()),
     )
 
 
-_NEEDS_ONE_UUID = {"create group": (COLLISION.name,), "put lease": (ONE_LEASE_ID.name,)}
-"""What a random UUID excludes, but for one chance in 2**122, has scenarios of its own."""
+_HAS_ITS_SCENARIO = {
+    "create group": (COLLISION.name,),
+    "put lease": (ONE_LEASE_ID.name,),
+    "name group": ("attach | repair",),
+}
+"""What a random UUID excludes, but for one chance in 2**122; and what attach alone writes."""
 
 
 GUARDS: dict[tuple[str, str], Mutation] = {
@@ -98,6 +109,7 @@ GUARDS: dict[tuple[str, str], Mutation] = {
         ("remove entry", "entry unchanged"),
         ("remove unchanged group", "version unchanged"),
         ("confirm group", "request name unchanged"),
+        ("name group", "version unchanged"),
         ("create empty group", "no such object"),
         ("begin cleanup", "cleanup absent"),
         ("remove entry", "cleanup unchanged"),
@@ -202,6 +214,28 @@ def _lease_sent_twice(
     records._write(write, lambda: records._directory_value(lease.key) == lease.value)
 
 
+# Repair, drop and attach
+
+
+def _no_final_steps(*_: object, **__: object) -> Iterator[Step]:
+    return iter(())
+
+
+def _look_without_revoking(planner: Planner, finding: findings.Finding) -> Iterator[Step]:
+    for lease in Records(planner._store, GROUPS, finding.instance_id, validate=False).leases():
+        if lease.key == finding.key:
+            yield from planner._stranded(lease)
+
+
+def _carry_out_blindly(store: Store, plan: Plan) -> Outcome:
+    steps = tuple(replace(step, recheck=lambda: True) for step in plan.steps)
+    return carry_out(store, replace(plan, steps=steps))
+
+
+def _enter_alone(records: GroupRecords, group_uuid: str, request_name: str) -> Iterator[Step]:
+    yield from islice(_enter_group(records, group_uuid, request_name), 1)
+
+
 # Unknown outcomes
 
 
@@ -284,6 +318,46 @@ CODE: tuple[Mutation, ...] = (
         "lease: sent again after no answer",
         code=_in(Records, "put_lease", _lease_sent_twice),
         faults=1,
+    ),
+    Mutation(
+        "repair: leases that list the group are not revoked first",
+        code=_in(Planner, "final_steps", _no_final_steps),
+        where=("repair orphan-group | reserve",),
+    ),
+    Mutation(
+        "repair: no look for an entry right before the removal",
+        code=_in(repairers, "carry_out", _carry_out_blindly),
+        where=("repair orphan-group | reserve",),
+    ),
+    Mutation(
+        "repair: removal not held to the version",
+        partial(_without, ("remove unchanged group", "version unchanged")),
+        where=("repair orphan-group | reserve without a lease",),
+    ),
+    Mutation(
+        "repair: removal of an entry not held to its value",
+        partial(_without, ("remove entry", "entry unchanged")),
+        where=("repair dangling-entry | ensure",),
+    ),
+    Mutation(
+        "repair: looks at a stale lease's group without revoking the lease",
+        code=_in(Planner, "_stale_lease", _look_without_revoking),
+        where=("repair stale-lease | reserve",),
+    ),
+    Mutation(
+        "drop: leases that list the group are not revoked first",
+        code=_in(Planner, "final_steps", _no_final_steps),
+        where=("drop | reserve",),
+    ),
+    Mutation(
+        "drop: no look for an entry right before the removal",
+        code=_in(repairers, "carry_out", _carry_out_blindly),
+        where=("drop | reserve",),
+    ),
+    Mutation(
+        "attach: nothing written to the group after the entry",
+        code=_in(manual, "_enter_group", _enter_alone),
+        where=("attach | recover", "attach | repair", "attach | drop"),
     ),
     Mutation(
         "unknown outcome: taken for done",

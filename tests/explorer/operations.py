@@ -38,8 +38,14 @@ class FrozenState(NamedTuple):
     modified_ns: int
 
 
-Value = dict[str, bytes] | ObjectState | int | None
-Frozen = tuple[tuple[str, bytes], ...] | FrozenState | int | None
+class Names(NamedTuple):
+    """Names of objects."""
+
+    names: tuple[str, ...]
+
+
+Value = dict[str, bytes] | ObjectState | Names | int | None
+Frozen = tuple[tuple[str, bytes], ...] | FrozenState | Names | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +102,16 @@ class Operation:
 
     def perform(self, store: Store) -> Value:
         """Ask `store` for it.  Raises StoreError."""
+        if self.is_write:
+            store.write(self.write)
+            return None
+        if self.verb == "object_names":
+            return Names(tuple(sorted(store.object_names(self.prefix))))
+        return self._read(store)
+
+    def _read(self, store: Store) -> Value:
+        """Ask for one object."""
         match self.verb:
-            case "write":
-                store.write(self.write)
-                return None
             case "read_keys":
                 return store.read_keys(self.object_name, self.keys)
             case "read_page":
@@ -142,7 +154,7 @@ class Answer:
         value = self.value
         if isinstance(value, FrozenState):
             return ObjectState(dict(value.pairs), value.version, value.modified_ns)
-        return value if value is None or isinstance(value, int) else dict(value)
+        return value if value is None or isinstance(value, int | Names) else dict(value)
 
 
 def _frozen(value: Value) -> Frozen:
@@ -180,14 +192,18 @@ def guards(operation: Operation) -> set[str]:
     return {guard_name(guard) for guard in operation.guards}
 
 
+_KINDS_BY_VERB = {
+    "read_state": "read group with its version",
+    "modified_ns": "ask the group's age",
+    "object_names": "list objects",
+}
+
+
 def _kind_of_read(operation: Operation, *, in_directory: bool) -> str:
-    match operation.verb:
-        case "read_page":
-            return f"list {_listed(operation.prefix)}"
-        case "read_state":
-            return "read group with its version"
-        case "modified_ns":
-            return "ask the group's age"
+    if operation.verb == "read_page":
+        return f"list {_listed(operation.prefix)}"
+    if operation.verb in _KINDS_BY_VERB:
+        return _KINDS_BY_VERB[operation.verb]
     if not in_directory:
         return "read group"
     if _is_cleanup(operation.keys[0]):
@@ -227,6 +243,8 @@ def _kind_of_group_write(operation: Operation) -> str:
         return "create group" if put else "create empty group"
     if put and REQUEST_NAME_KEY not in put:
         return "add members"
+    if unchanged:
+        return "name group"
     return "confirm group" if put == [REQUEST_NAME_KEY] else "write attributes"
 
 

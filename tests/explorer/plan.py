@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from explorer.engine import Bounds
-from explorer.scenarios import CHOSEN, COLLISION, ONE_LEASE_ID, PEERS, THREE, TWO, Scenario
+from explorer.scenarios import CHOSEN, COLLISION, ONE_LEASE_ID, PEERS, REPAIRS, THREE, TWO, Scenario
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,12 @@ _LARGE = {
 _CHOSEN_WITH_FAULT = {"check a stale entry | the same", "undo, reserve the same UUID | recover"}
 """Those with stale entries that are walked with one fault; the others without."""
 
+_REPAIRS_WITHOUT_FAULT = {
+    "repair orphan-group | reserve without a lease",
+    "drop | reserve without a lease",
+}
+"""Without faults alone: where the owner's last write fails, the next caller is not protected."""
+
 _HUGE = "ensure, undo | ensure | recover"
 """Four million states without any fault: only in the full walk."""
 
@@ -42,6 +48,7 @@ def plan(*, full: bool = False) -> list[Planned]:
     pairs = [
         *((each, more + 1 + (each.name not in _LARGE)) for each in (*TWO, *PEERS)),
         *((each, more + (each.name in _CHOSEN_WITH_FAULT)) for each in CHOSEN),
+        *((each, 0 if each.name in _REPAIRS_WITHOUT_FAULT else more + 1) for each in REPAIRS),
         *((each, more) for each in THREE if each.name != _HUGE),
         *((each, 0) for each in THREE if full and each.name == _HUGE),
         (COLLISION, more),

@@ -9,12 +9,14 @@ from typing import TypeVar
 from csijournal import Reservation, Store, VolumeGroupJournal
 from csijournal.errors import CSIJournalError, StoreError
 from csijournal.store import ObjectAbsent, Write
+from csijournal.wire.leases import Lease
 from csijournal.wire.records import group_attributes
 from csijournal.wire.schema import GROUPS
 from explorer.clients import Program, Script
 from explorer.contents import DIRECTORY, FOREIGN, NOW
 from explorer.history import Began, Call, Ended, Event, Failed, Told
 from explorer.invariants import Facts
+from explorer.repairers import Repairer, attach, drop, repair_dangling, repair_lease, repair_orphan
 from explorer.versions import NumberedStore
 from support.journals import uuid_number
 
@@ -251,19 +253,24 @@ class Scenario:
     it was undone by somebody who died and left the entry.  `uncovered`
     UUIDs are in no lease, so that a crash or a fault may strand them.  With
     `broken_uuids` clients make the same ones, and may be told so by an error.
+    `stranded`: somebody died after the group object OLD of `n`, before its entry.
     """
 
     name: str
-    clients: tuple[Client | Peer, ...]
+    clients: tuple[Client | Peer | Repairer, ...]
     reserved: bool = False
     dangling: bool = False
     grace_seconds: float = 900.0
     broken_uuids: bool = False
+    stranded: bool = False
 
     @property
     def recovers(self) -> bool:
-        """Whether a run of recover is among what the clients do."""
-        return any(Caller.recover in c.acts for c in self.clients if isinstance(c, Client))
+        """Whether a run of recover, or a repair that revokes, is among what the clients do."""
+        return any(
+            isinstance(c, Repairer) or (isinstance(c, Client) and Caller.recover in c.acts)
+            for c in self.clients
+        )
 
     @property
     def peer_uuids(self) -> frozenset[str]:
@@ -273,7 +280,7 @@ class Scenario:
 
     @property
     def uncovered_uuids(self) -> frozenset[str]:
-        bare = [c for c in self.clients if isinstance(c, Peer) or c.lease_size == 0]
+        bare = [c for c in self.clients if not isinstance(c, Client) or c.lease_size == 0]
         uuids = {uuid for client in bare for uuid in client.own_uuids}
         chosen = any(isinstance(c, Client) and Caller.reserve_chosen in c.acts for c in bare)
         return frozenset(uuids | ({OLD} if chosen else set()))
@@ -294,6 +301,12 @@ class Scenario:
             store.write(Write(DIRECTORY, puts={GROUPS.entry_key("n"): OLD.encode()}))
             past = frozenset({OLD})
             return store, replace(facts, undone=past, undoing=past, made=past, doubtful=past)
+        if self.stranded:
+            name = GROUPS.make_image_name("", OLD)
+            attributes = group_attributes("n", name, NOW)
+            store.write(Write(GROUPS.record_object(OLD), puts=attributes))
+            lease = Lease((OLD,), NOW)
+            store.write(Write(DIRECTORY, puts={lease.key: lease.value}))
         if not self.reserved:
             return store, facts
         journal = VolumeGroupJournal(
@@ -444,6 +457,32 @@ CHOSEN: tuple[Scenario, ...] = (
     ),
 )
 """Stale entries; and UUIDs that come again, so that the value of an entry is ambiguous."""
+
+FIRST_OF_A = client("A").own_uuids[0]
+"""The UUID that A takes first, which is the id of its lease, where it has one."""
+
+REPAIRS: tuple[Scenario, ...] = (
+    Scenario("repair orphan-group | reserve", (repair_orphan(FIRST_OF_A), client("A", reserve))),
+    Scenario(
+        "repair orphan-group | reserve without a lease",
+        (repair_orphan(FIRST_OF_A), client("A", reserve, lease_size=0)),
+    ),
+    Scenario("repair stale-lease | reserve", (repair_lease(FIRST_OF_A), client("A", reserve))),
+    Scenario(
+        "repair dangling-entry | ensure",
+        (repair_dangling("n", OLD), client("A", ensure)),
+        dangling=True,
+    ),
+    Scenario("drop | reserve", (drop(FIRST_OF_A), client("A", reserve))),
+    Scenario(
+        "drop | reserve without a lease",
+        (drop(FIRST_OF_A), client("A", reserve, lease_size=0)),
+    ),
+    Scenario("attach | recover", (attach("n", OLD), RECOVERER), stranded=True),
+    Scenario("attach | repair", (attach("n", OLD), repair_orphan(OLD)), stranded=True),
+    Scenario("attach | drop", (attach("n", OLD), drop(OLD)), stranded=True),
+)
+"""What people do by night, beside clients at work."""
 
 COLLISION = Scenario(
     "two clients, one UUID",
