@@ -24,7 +24,6 @@ from csijournal.repair.backup import BackupFile
 from csijournal.repair.plan import Outcome, Plan
 from csijournal.repair.planners import Planner
 from csijournal.store.contract import Store, Write
-from csijournal.wire.leases import is_lease_key
 from csijournal.wire.ownership import KeyRole, ObjectRole, Owned, owner_of
 
 BATCH_PLANS_MAX = 200
@@ -72,7 +71,7 @@ def carry_out(store: Store, plan: Plan) -> Outcome:
                 store.write(step.write)
                 continue
         except GuardFailed:
-            if _is_removed(store, step.write) or _is_ended(store, step.write):
+            if _is_removed(store, step.write) or _is_lease_gone(store, step.write):
                 continue
         except OutcomeUnknown as error:
             why = f"{error.message}; run the same command again"
@@ -120,16 +119,23 @@ def _is_foreign(owned: Owned, key: str) -> bool:
     return owned.role is ObjectRole.DIRECTORY and owned.role_of(key) is KeyRole.FOREIGN
 
 
-def _is_ended(store: Store, write: Write) -> bool:
-    """Whether a lease that `write` is to revoke has ended: another plan did it, or its owner."""
-    if not write.deletions or not all(map(is_lease_key, write.deletions)):
-        return False
-    return not store.read_keys(write.object_name, write.deletions)
-
-
 def _is_removed(store: Store, write: Write) -> bool:
     """Whether an object that `write` is to remove is gone, by another plan or at its first try."""
     return write.remove_object and store.modified_ns(write.object_name) is None
+
+
+def _is_lease_gone(store: Store, write: Write) -> bool:
+    """Whether leases that `write` is to end have ended, by another plan or by their owner.
+
+    No entry can be held to them any more, which is all that ending them is for.
+    """
+    owned = owner_of(write.object_name)
+    changed = (*write.deletions, *write.puts)
+    if owned is None or not write.deletions or write.remove_object:
+        return False
+    if any(owned.role_of(key) is not KeyRole.LEASE for key in changed):
+        return False
+    return not store.read_keys(write.object_name, tuple(write.deletions))
 
 
 def _is_so(store: Store, write: Write) -> bool:
