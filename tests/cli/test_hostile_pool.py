@@ -126,3 +126,58 @@ def test_verify_names_each_key_that_it_cannot_read_and_all_damage_beside_it(pool
     }
     assert all("rados -p" in f["found"] for f in found if f["kind"] == "unreadable-key")
     assert {f["kind"] for f in found} == {"dangling-entry", "unreadable-key"}
+
+
+@pytest.fixture
+def damaged(pool: Pool) -> Pool:
+    """Odd keys in the directory and in snap-1; snap-3 has lost its group, snap-4 its entry."""
+    pool.put("csi.groups.default", *ODD_KEYS)
+    pool.put(f"csi.volume.group.{pool.uuids['snap-1']}", b"\xff")
+    gone = f"csi.volume.group.{pool.uuids['snap-3']}"
+    pool.ceph.rados("-p", POOL, "-N", pool.namespace, "rm", gone)
+    pool.cli("drop", "--entry", "snap-4", "--apply", *pool.where)
+    return pool
+
+
+def test_repair_does_all_else_and_names_what_it_cannot_read(damaged: Pool) -> None:
+    words = ["repair", "--full", "--grace", "0s", "--apply", "--backup", "b", *damaged.where]
+    out = damaged.cli(*words, code=1).out
+    assert "dangling-entry  snap-3" in out
+    assert "1 of 1 done" in out
+    keys = {line.split("key  ")[-1].strip() for line in out.splitlines() if "    key  " in line}
+    assert keys == {
+        r"csi.volume.group.snap-2\xff",
+        "csi.volume.group.snap-9",
+        "csi.volume.group.snap-2",
+        r"zzz\xff",
+        "zzz",
+        r"\x01\xff",
+        r"\xff",
+    }
+    assert f"drop --group {damaged.uuids['snap-4']}" in out
+    assert "snap-3" not in damaged.listed()
+
+
+def test_recover_rolls_back_all_that_it_can_read(damaged: Pool) -> None:
+    out = damaged.cli("recover", "--apply", *damaged.where).out
+    assert "removed entry  snap-3" in out
+
+
+def test_export_names_each_key_that_it_leaves_out_and_is_restored_beside_them(
+    damaged: Pool,
+) -> None:
+    result = damaged.cli("export", "--all", "out", *damaged.where)
+    assert result.err.count("left out: the key") == len(ODD_KEYS) + 1
+    damaged.cli("drop", "--entry", "snap-0", "--apply", *damaged.where)
+    damaged.cli("drop", "--group", damaged.uuids["snap-0"], "--apply", *damaged.where)
+    damaged.cli("drop", "--entry", "snap-1", "--apply", *damaged.where)
+    damaged.cli("restore", "out", "--apply", *damaged.where)
+    for name in ("snap-0", "snap-1"):
+        assert (
+            damaged.cli("check", name, "-o", "json", *damaged.where).json["group_uuid"]
+            == (damaged.uuids[name])
+        )
+    damaged.cli("attach", damaged.uuids["snap-4"], "--apply", *damaged.where)
+    assert set(NAMES) <= set(damaged.listed())
+    said = damaged.cli("show", "snap-1", *damaged.where).out
+    assert r"the key \xff is not UTF-8" in said

@@ -92,7 +92,8 @@ class Exporter:
         after: str | None = ""
         while after is not None:
             page = self._store.read_page(records.directory, after=after)
-            kept = self._kept(records.directory, page or {})
+            # An empty page may still tell of keys that cannot be read.
+            kept = {} if page is None else self._kept(records.directory, page)
             if kept:
                 yield Record(records.directory, kept)
             after = max(page) if page else None

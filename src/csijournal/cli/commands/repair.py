@@ -234,7 +234,7 @@ def _leave(settings: Settings, found: _Sorted, scan: ScanOptions, finding: Findi
         found.warnings += 1
     else:
         found.for_people += 1
-    if not finding.commands:
+    if not finding.commands and finding.severity is not Severity.ERROR:
         return
     if settings.json:
         print_json(_as_json(finding) | {"outcome": "left", "commands": finding.commands})
