@@ -233,10 +233,14 @@ def test_a_key_may_come_through_a_pipe(ceph: ThrowawayCluster) -> None:
 def test_an_erasure_coded_pool_is_refused_when_it_is_opened(ceph: ThrowawayCluster) -> None:
     ceph.run("osd", "erasure-code-profile", "set", "two", "k=2", "m=1", "crush-failure-domain=osd")
     ceph.run("osd", "pool", "create", "coded", "1", "1", "erasure", "two")
-    fails(PlaceUnusable, "coded is erasure-coded.*omaps", RADOSStore("coded", conf=ceph.conf))
-    with RADOSCluster(Login(conf=str(ceph.conf))) as cluster:
-        pool_id = cluster.mon_command("osd pool get", pool="coded", var="all")["pool_id"]
-    fails(PlaceUnusable, "coded is erasure-coded", RADOSStore(pool_id=pool_id, conf=ceph.conf))
+    try:
+        fails(PlaceUnusable, "coded is erasure-coded.*omaps", RADOSStore("coded", conf=ceph.conf))
+        with RADOSCluster(Login(conf=str(ceph.conf))) as cluster:
+            pool_id = cluster.mon_command("osd pool get", pool="coded", var="all")["pool_id"]
+        fails(PlaceUnusable, "coded is erasure-coded", RADOSStore(pool_id=pool_id, conf=ceph.conf))
+    finally:
+        # One OSD cannot serve it, and who asks all pools of the cluster waits for it.
+        ceph.run("osd", "pool", "rm", "coded", "coded", "--yes-i-really-really-mean-it")
 
 
 # Capabilities
