@@ -14,7 +14,7 @@ from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.records import kind_without_entry
 from csijournal.errors import InvalidInput
 from csijournal.journal.finality import standing_leases
-from csijournal.journal.grace import GRACE_SECONDS
+from csijournal.journal.grace import GRACE_SECONDS, Grace, newest_ns
 from csijournal.journal.steps import GroupRecords, Records
 from csijournal.repair.plan import Plan, Recheck, Step
 from csijournal.store.contract import KeyEquals, ObjectState, Store, Unchanged, Write, check_name
@@ -22,7 +22,7 @@ from csijournal.wire.leases import Lease
 from csijournal.wire.records import GroupRecord, parse_group
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import encode, shortened
-from csijournal.wire.timestamps import NANOSECONDS, Timestamp
+from csijournal.wire.timestamps import Timestamp
 from csijournal.wire.uuids import require_uuid
 
 _OF_ENTRIES = frozenset(
@@ -47,7 +47,7 @@ class Planner:
         clock: Callable[[], Timestamp] = Timestamp.now,
     ) -> None:
         self._store = store
-        self._grace_ns = int(grace_seconds * NANOSECONDS)
+        self._grace = Grace.of_seconds(grace_seconds, clock=clock)
         self._clock = clock
         self._planners: Mapping[FindingKind, Callable[[Finding], Iterator[Step]]] = {
             FindingKind.DANGLING_ENTRY: self._dangling_entry,
@@ -129,7 +129,7 @@ class Planner:
     def _stale_lease(self, finding: Finding) -> Iterator[Step]:
         records = Records(self._store, GROUPS, finding.instance_id, validate=False)
         for lease in records.leases():
-            if lease.key != finding.key or not self._is_past(lease.since.nanoseconds):
+            if lease.key != finding.key or not self._grace.is_over(lease.since.nanoseconds):
                 continue
             if lease.revoked:
                 yield from self._stranded(lease)
@@ -202,11 +202,7 @@ class Planner:
         return instances_of(self._store)
 
     def _is_old(self, state: ObjectState, record: GroupRecord) -> bool:
-        created = record.creation_time
-        return self._is_past(max(state.modified_ns, created.nanoseconds if created else 0))
-
-    def _is_past(self, moment_ns: int) -> bool:
-        return self._clock().nanoseconds - moment_ns >= self._grace_ns
+        return self._grace.is_over(newest_ns(state.modified_ns, record.creation_time))
 
 
 def revoke_step(records: GroupRecords, lease: Lease, now: Timestamp) -> Step:
