@@ -62,13 +62,7 @@ class VolumeJournal(ImageJournal[VolumeRecord, VolumeReservation]):
         check_reservation raises.  After OutcomeUnknown, call ensure_reservation.
         """
         with error_context("reserve_name"):
-            new = NewImage(
-                request_name,
-                owner=owner,
-                kms_id=kms_id,
-                encryption_type=encryption_type,
-                backing_snapshot_id=backing_snapshot_id,
-            )
+            new = _new(request_name, owner, kms_id, encryption_type, backing_snapshot_id)
             return self._reserve(self._request(new, name_prefix, uuid))
 
     def ensure_reservation(
@@ -91,11 +85,17 @@ class VolumeJournal(ImageJournal[VolumeRecord, VolumeReservation]):
         client that chose it died half-way: recover removes what it left.
         """
         with error_context("ensure_reservation"):
-            new = NewImage(
-                request_name,
-                owner=owner,
-                kms_id=kms_id,
-                encryption_type=encryption_type,
-                backing_snapshot_id=backing_snapshot_id,
-            )
+            new = _new(request_name, owner, kms_id, encryption_type, backing_snapshot_id)
             return self._ensure(self._request(new, name_prefix, uuid))
+
+
+def _new(
+    request_name: str, owner: str, kms_id: str, encryption_type: str, backing_snapshot_id: str
+) -> NewImage:
+    return NewImage(
+        request_name,
+        owner=owner,
+        kms_id=kms_id,
+        encryption_type=encryption_type,
+        backing_snapshot_id=backing_snapshot_id,
+    )
