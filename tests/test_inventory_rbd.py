@@ -19,6 +19,7 @@ import pytest
 from cluster import ThrowawayCluster
 from csijournal.errors import PermissionDenied, PlaceNotFound
 from csijournal.inventory import rbd_binding
+from csijournal.inventory.choose import inventory_of
 from csijournal.inventory.contract import NotCompared, Role, Snapshot, Thing, ThingKind
 from csijournal.inventory.rbd import RBDInventory, connect_rbd_inventory, open_rbd_inventory
 from csijournal.inventory.rbd_binding import OpenImage
@@ -402,7 +403,7 @@ def test_a_pool_enabled_for_rbd_that_never_had_an_image_is_compared(
 ) -> None:
     with RADOSCluster.at(RADOSLocation(POOL, conf=str(ceph.conf))) as cluster:
         assert pool_applications(cluster.mon_command, POOL) == frozenset({"rbd"})
-        inventory = connect_rbd_inventory(cluster, POOL, "never-made")
+        inventory = inventory_of(cluster.store(POOL, "never-made"))
         assert inventory.behind(Role.VOLUME, U1).is_nothing
         assert inventory.compared()[ThingKind.IMAGE] == 0
 
@@ -412,12 +413,12 @@ def test_one_login_is_enough_and_its_end_ends_the_inventory(
 ) -> None:
     pool.create(VOLUME)
     with RADOSCluster.at(RADOSLocation(POOL, conf=str(ceph.conf))) as cluster:
-        inventory = connect_rbd_inventory(cluster, POOL, pool.namespace)
+        inventory = connect_rbd_inventory(cluster.store(POOL, pool.namespace))
         assert isinstance(inventory, RBDInventory)
         assert opened(inventory, image(inventory, VOLUME)).size_bytes == 8 * 1024**2
         thing = image(inventory, VOLUME)
         with pytest.raises(PlaceNotFound):
-            connect_rbd_inventory(cluster, "no-such-pool")
+            connect_rbd_inventory(cluster.store("no-such-pool"))
     inventory.refresh()
     assert inventory.behind(Role.VOLUME, U1).is_unknown
     assert isinstance(inventory.details(thing), NotCompared)

@@ -34,7 +34,7 @@ from csijournal.inventory.contract import (
     ThingKind,
 )
 from csijournal.store.contract import Store
-from csijournal.store.rados.cluster import RADOSCluster
+from csijournal.store.rados.session import Session
 from csijournal.wire.backing_references import BackingReferences
 
 SUBVOLUME_GROUP = "csi"
@@ -68,7 +68,7 @@ class CephFSInventory(Inventory):
 
     def __init__(
         self,
-        cluster: RADOSCluster,
+        cluster: Session,
         store: Store,
         pool: str,
         namespace: str,
@@ -273,7 +273,7 @@ class CephFSInventory(Inventory):
         return self._read_lists
 
 
-def filesystem_of(cluster: RADOSCluster, pool: str) -> str:
+def filesystem_of(cluster: Session, pool: str) -> str:
     """The name of the filesystem whose metadata pool this is.
 
     Raises PlaceNotFound where it is of none, and other StoreErrors.

@@ -28,9 +28,9 @@ from csijournal.errors import (
     StoreUnreachable,
 )
 from csijournal.store.rados.binding import BINDING_ERRORS, import_rados
-from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.errors import ErrorContext, Operation, translated
 from csijournal.store.rados.interruptible import Interruptible
+from csijournal.store.rados.session import Session
 
 _Answer = tuple[int, bytes, str]
 
@@ -63,7 +63,7 @@ class Manager:
     error, until `reset`.  Not for several threads at once.
     """
 
-    def __init__(self, cluster: RADOSCluster, metadata_pool: str) -> None:
+    def __init__(self, cluster: Session, metadata_pool: str) -> None:
         self._cluster = cluster
         self._context = cluster.context(metadata_pool)
         self._opened: _Opened | None = None

@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar, cast
 from csijournal.errors import StoreBusy
 from csijournal.store.contract import Store
 from csijournal.store.rados.binding import BINDING_ERRORS, Ioctx, import_rados
-from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.errors import ErrorContext, Operation, translated
+from csijournal.store.rados.session import Session
 from csijournal.wire.backing_references import (
     PREFIX,
     VERSION_ATTRIBUTE,
@@ -36,7 +36,7 @@ class _DataIoctx(Ioctx, Protocol):
 class ReferenceReader:
     """Reads the reference objects in one pool and namespace; `store` is on the same."""
 
-    def __init__(self, cluster: RADOSCluster, store: Store, pool: str, namespace: str) -> None:
+    def __init__(self, cluster: Session, store: Store, pool: str, namespace: str) -> None:
         self._cluster = cluster
         self._store = store
         self._pool = pool

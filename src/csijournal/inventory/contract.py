@@ -164,6 +164,9 @@ class Inventory(ABC):
     def refresh(self) -> None:
         """Read anew at the next question: before a change, or when two reads disagree."""
 
+    def close(self) -> None:  # noqa: B027 - most have nothing to end
+        """End connections of its own; closing twice is fine."""
+
     def stands_behind(self, role: Role, uuid: str, name: str = "", *, within: str = "") -> bool:
         """Whether something stands, or might stand, behind a record: do not remove it then."""
         return not self.behind(role, uuid, name, within=within).is_nothing

@@ -36,13 +36,12 @@ from csijournal.inventory.rbd_lists import (
     PoolLists,
     TrashEntry,
     call_directly,
-    pool_applications,
 )
 from csijournal.store.contract import Store
 from csijournal.store.rados.access import PoolAccess
 from csijournal.store.rados.binding import Ioctx
-from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.errors import ErrorContext
+from csijournal.store.rados.pool import RADOSStore
 
 _IMAGE_KINDS = (ThingKind.IMAGE, ThingKind.TRASHED_IMAGE)
 _KINDS_OF = {
@@ -52,19 +51,20 @@ _KINDS_OF = {
 }
 
 
-def connect_rbd_inventory(cluster: RADOSCluster, pool: str, namespace: str = "") -> Inventory:
-    """The inventory of a pool and namespace over a login, for as long as that is open.
+def connect_rbd_inventory(
+    store: RADOSStore, applications: Collection[str] | None = None
+) -> Inventory:
+    """The inventory of the pool and namespace of `store`, for as long as its login is open.
 
     Raises StoreError where the pool cannot be opened.
     """
-    store = cluster.store(pool, namespace)
-    access = PoolAccess(cluster, pool, None, namespace, store.place)
+    access = PoolAccess(store.session, "", store.pool_id, store.namespace, store.place)
     opened = access.using()
     return open_rbd_inventory(
         opened.ioctx,
         store,
-        access.context,
-        applications=pool_applications(cluster.mon_command, pool),
+        store.context,
+        applications=applications,
         call=opened.connection.call,
     )
 

@@ -22,6 +22,7 @@ from csijournal.store.contract import (
     check_range,
 )
 from csijournal.store.rados.access import PoolAccess
+from csijournal.store.rados.errors import ErrorContext
 from csijournal.store.rados.listing import Lister, ObjectID
 from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.rados.login import Login
@@ -116,6 +117,11 @@ class RADOSStore(Store):
     def session(self) -> Session:
         """The login that the store uses."""
         return self._session
+
+    @property
+    def context(self) -> ErrorContext:
+        """Who works where, for messages."""
+        return self._access.context
 
     @property
     def pool_id(self) -> int:
