@@ -22,7 +22,18 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "csijournal"
 PACKAGE = "csijournal"
 
-LAYERS = ["errors", "wire", "store", "inventory", "journal", "check", "repair", "transfer", "cli"]
+LAYERS = [
+    "compat",
+    "errors",
+    "wire",
+    "store",
+    "inventory",
+    "journal",
+    "check",
+    "repair",
+    "transfer",
+    "cli",
+]
 """From the bottom up: a module imports from its own layer and from those before it."""
 
 HIDDEN_IMPORTS: dict[str, str] = {

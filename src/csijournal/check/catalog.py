@@ -10,11 +10,12 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from csijournal.compat import StrEnum
 from csijournal.store.contract import Store
 from csijournal.wire.uuids import ending_uuid
 
 
-class Severity(enum.StrEnum):
+class Severity(StrEnum):
     """How much a finding matters."""
 
     ERROR = "error"
@@ -38,7 +39,7 @@ class Alone(enum.Enum):
 _RENAMED = {"revived-group": "members-elsewhere"}
 
 
-class FindingKind(enum.StrEnum):
+class FindingKind(StrEnum):
     """What a finding is about; `CATALOG` has all that is known about each kind."""
 
     DANGLING_ENTRY = "dangling-entry"

@@ -8,16 +8,16 @@ and volumegroupjournal.go.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import Any
 
+from csijournal.compat import StrEnum
 from csijournal.wire.leases import is_lease_key
 from csijournal.wire.names import RESERVED_KEY_PREFIX
 from csijournal.wire.schema import GROUPS, SCHEMAS, SNAPSHOTS, JournalSchema
 
 
-class ObjectRole(enum.StrEnum):
+class ObjectRole(StrEnum):
     """What an object is to its journal."""
 
     DIRECTORY = "directory"
@@ -26,7 +26,7 @@ class ObjectRole(enum.StrEnum):
     """One for each UUID; its keys are attributes, and in groups members."""
 
 
-class KeyRole(enum.StrEnum):
+class KeyRole(StrEnum):
     """What a key is to the object that it lies in."""
 
     ENTRY = "entry"
