@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ GOLDEN = Path(__file__).parent / "golden"
 FIRST_NS = -62_135_596_800 * 10**9
 LAST_NS = 253_402_300_799 * 10**9 + 999_999_999
 DAY_MINUTES = 24 * 60
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 offsets = st.integers(-DAY_MINUTES + 1, DAY_MINUTES - 1)
 moments = st.builds(
@@ -143,7 +144,7 @@ def test_every_moment_survives_the_way_through_its_text(moment: Timestamp) -> No
 @given(moments)
 def test_a_text_names_the_wall_clock_of_its_offset(moment: Timestamp) -> None:
     zone = timezone(timedelta(minutes=moment.offset_minutes))
-    wall = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=moment.nanoseconds // 10**9)
+    wall = EPOCH + timedelta(seconds=moment.nanoseconds // 10**9)
     assert str(moment)[:19] == wall.astimezone(zone).isoformat()[:19]
 
 
@@ -158,7 +159,7 @@ def test_moments_are_ordered_by_time_whatever_their_offsets(
 @given(moments)
 def test_a_datetime_is_the_same_moment_cut_to_microseconds(moment: Timestamp) -> None:
     found = moment.to_datetime()
-    microseconds = (found - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    microseconds = (found - EPOCH) // timedelta(microseconds=1)
     assert microseconds == moment.nanoseconds // 1000
     assert found.utcoffset() == timedelta(minutes=moment.offset_minutes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from csijournal.errors import StoreBusy, StoreError
@@ -179,7 +179,7 @@ def _number(value: object) -> int | None:
 def _utc_ns(text: object) -> int | None:
     """Nanoseconds since 1970 for what the manager prints: UTC, without saying so."""
     try:
-        moment = datetime.fromisoformat(str(text)).replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(str(text)).replace(tzinfo=timezone.utc)
     except ValueError:
         return None
     return int(moment.timestamp()) * NANOSECONDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from csijournal.errors import PermissionDenied, StoreError
@@ -164,7 +164,7 @@ def _translated(error: Exception, doing: str, context: ErrorContext) -> StoreErr
 
 def utc_ns(moment: datetime) -> int:
     """Nanoseconds since 1970; the binding gives UTC without saying so."""
-    return int(moment.replace(tzinfo=UTC).timestamp()) * NANOSECONDS
+    return int(moment.replace(tzinfo=timezone.utc).timestamp()) * NANOSECONDS
 
 
 def _created_ns(image: OpenImage) -> int | None:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 from csijournal.errors import InvalidTimestamp
 
 NANOSECONDS = 1_000_000_000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UTC = timezone.utc
+_EPOCH = datetime(1970, 1, 1, tzinfo=_UTC)
 _EPOCH_WALL = _EPOCH.replace(tzinfo=None)
 _DAY_MINUTES = 24 * 60
-_FIRST_NS = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * NANOSECONDS
-_END_NS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1) * NANOSECONDS + (
+_FIRST_NS = (datetime(1, 1, 1, tzinfo=_UTC) - _EPOCH) // timedelta(seconds=1) * NANOSECONDS
+_END_NS = (datetime.max.replace(tzinfo=_UTC) - _EPOCH) // timedelta(seconds=1) * NANOSECONDS + (
     NANOSECONDS
 )
 _RFC3339 = re.compile(
