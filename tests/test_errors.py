@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
-from itertools import pairwise
 
 import pytest
 
@@ -137,4 +136,4 @@ def test_the_drawing_indents_by_one_level_at_a_time() -> None:
     drawing = (errors.__doc__ or "").split("\n\n")[1].splitlines()
     depths = [len(match[1]) // 4 for line in drawing if (match := _LINE.fullmatch(line))]
     assert depths[0] == 0
-    assert all(after <= before + 1 for before, after in pairwise(depths))
+    assert all(after <= before + 1 for before, after in zip(depths, depths[1:]))

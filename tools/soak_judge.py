@@ -9,7 +9,6 @@ the acknowledged addition until a removal began, certainly gone after the acknow
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -243,7 +242,7 @@ class History:
         for name, lives in self._of_name.items():
             certain = [life for life in lives if life.stands_from < life.stands_until]
             certain.sort(key=lambda life: life.stands_from)
-            for earlier, later in itertools.pairwise(certain):
+            for earlier, later in zip(certain, certain[1:]):
                 if later.stands_from < earlier.stands_until:
                     proof = earlier.proof() + later.proof()
                     yield Violation("two UUIDs for one name", name, proof)

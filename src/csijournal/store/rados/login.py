@@ -7,7 +7,6 @@ import shlex
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from math import ceil
 from struct import Struct
 from types import ModuleType
@@ -152,7 +151,7 @@ def _name_in_ceph_args(environment: Mapping[str, str]) -> str | None:
     except ValueError:
         return None
     found = None
-    for word, following in pairwise([*words, ""]):
+    for word, following in zip(words, [*words[1:], ""]):
         option, equals, value = word.partition("=")
         value = value if equals else following
         if option in ("--id", "--user", "-i") and value:

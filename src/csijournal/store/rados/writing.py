@@ -6,7 +6,6 @@ import errno
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
-from typing import TypeGuard
 
 from csijournal.errors import GuardFailed
 from csijournal.store.contract import (
@@ -46,7 +45,7 @@ class Writer:
         """Apply `write` wholly or not at all."""
         with self._access.using() as opened:
             try:
-                if any(map(_incomparable, write.guards)):
+                if _incomparable(write):
                     self._write_pinned(opened, write)
                 else:
                     self._operate(opened, opened.ioctx, write)
@@ -87,13 +86,18 @@ class Writer:
         """
 
         def attempt(ioctx: Ioctx) -> None:
-            keys = Keys(tuple(guard.key for guard in write.guards if _incomparable(guard)))
+            incomparable = _incomparable(write)
+            keys = Keys(tuple(guard.key for guard in incomparable))
             answer = self._reader.ask(opened, ioctx, write.object_name, keys)
             entries = None if answer is None else answer.pages[0].entries
             version = 0 if answer is None else answer.version
-            judged = [guard for guard in write.guards if _judged_here(guard)]
+            judged = [
+                guard
+                for guard in write.guards
+                if isinstance(guard, Unchanged) or guard in incomparable
+            ]
             require_guards(replace(write, guards=tuple(judged)), entries, version)
-            others = [guard for guard in write.guards if not _judged_here(guard)]
+            others = [guard for guard in write.guards if guard not in judged]
             self._operate(opened, ioctx, replace(write, guards=(Unchanged(version), *others)))
 
         self._reader.until_steady(opened, write.object_name, attempt)
@@ -152,10 +156,10 @@ def _has(write: Write, kind: type[Guard]) -> bool:
     return any(isinstance(guard, kind) for guard in write.guards)
 
 
-def _incomparable(guard: Guard) -> TypeGuard[KeyEquals]:
-    """Whether the binding would compare with less: it takes the characters for the bytes."""
-    return isinstance(guard, KeyEquals) and not guard.value.isascii()
-
-
-def _judged_here(guard: Guard) -> bool:
-    return isinstance(guard, Unchanged) or _incomparable(guard)
+def _incomparable(write: Write) -> list[KeyEquals]:
+    """Guards that the binding would compare with less: it takes the characters for the bytes."""
+    return [
+        guard
+        for guard in write.guards
+        if isinstance(guard, KeyEquals) and not guard.value.isascii()
+    ]
