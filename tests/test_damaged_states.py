@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from csijournal import Reservation, Timestamp, VolumeGroupJournal
+from csijournal.compat import zip_strict
 from csijournal.errors import (
     AlreadyReserved,
     CorruptEntry,
@@ -185,7 +186,7 @@ def test_a_state_gets_csijournals_answers_and_ends_as_they_say(place: Place, cas
     store = place.open(lambda: LONG_AGO_NS)
     fill(store, state["before"])
     journal = bare_journal(store, clock=lambda: expected.now)
-    for step, answer in zip(state["steps"], expected.answers, strict=True):
+    for step, answer in zip_strict(state["steps"], expected.answers):
         require(answer, journal, *step["op"])
     assert dump(store) == changed(state["before"], expected.after)
 
@@ -198,7 +199,7 @@ def test_asking_again_gives_the_last_answer_again_and_changes_nothing(
     store = place.open(lambda: LONG_AGO_NS)
     fill(store, state["before"])
     journal = bare_journal(store, clock=lambda: expected.now)
-    for step, answer in zip(state["steps"], expected.answers, strict=True):
+    for step, answer in zip_strict(state["steps"], expected.answers):
         require(answer, journal, *step["op"])
     require(expected.answers[-1], journal, *state["steps"][-1]["op"])
     assert dump(store) == changed(state["before"], expected.after)

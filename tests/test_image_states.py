@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from csijournal import SnapshotJournal, VolumeJournal, errors
+from csijournal.compat import zip_strict
 from csijournal.errors import CSIJournalError, PlaceNotFound, StaleEntry
 from csijournal.wire.timestamps import Timestamp
 from support.places import LONG_AGO_NS, Omaps
@@ -216,7 +217,7 @@ def test_a_state_has_its_answer_and_only_what_was_asked_for_is_changed(
 ) -> None:
     has_pools = bool(pools.ids)
     answers = WITH_POOLS.get(case, ANSWERS[case]) if has_pools else ANSWERS[case]
-    for run, expected in zip(RUNS[case], answers, strict=True):
+    for run, expected in zip_strict(RUNS[case], answers):
         pools.set(run["before"], RECORDED["pools"])
         words = [
             told(pools, run, step) if is_offered(run["journal"], step) else "not-offered"

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from typing import TypeVar, cast
+
+_First = TypeVar("_First")
+_Second = TypeVar("_Second")
+
+_MISSING = object()
 
 
 class StrEnum(str, enum.Enum):
@@ -13,3 +21,13 @@ class StrEnum(str, enum.Enum):
 
     def __format__(self, format_spec: str) -> str:
         return str.__format__(self, format_spec)
+
+
+def zip_strict(
+    first: Iterable[_First], second: Iterable[_Second]
+) -> Iterator[tuple[_First, _Second]]:
+    """As zip(strict=True) of 3.10: raises ValueError where one has more items than the other."""
+    for pair in zip_longest(first, second, fillvalue=_MISSING):
+        if pair[0] is _MISSING or pair[1] is _MISSING:
+            raise ValueError("one of two has more items than the other")
+        yield cast("tuple[_First, _Second]", pair)

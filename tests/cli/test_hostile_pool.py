@@ -12,6 +12,7 @@ import pytest
 from cli.conftest import CLI, COMMAND
 from cluster import ThrowawayCluster
 from conftest import POOL
+from csijournal.compat import zip_strict
 from support.hostile import put_raw
 
 pytestmark = pytest.mark.ceph
@@ -86,7 +87,7 @@ def test_odd_keys_in_groups_hide_nothing_and_keep_them_from_being_removed(
     pool: Pool, tmp_path: Path
 ) -> None:
     odd_keys = [b"\xff", b"csi.volname\0x", b"zzz\0", b"member\0", b"a\xed\xa0\x80"]
-    for name, key in zip(NAMES, odd_keys, strict=True):
+    for name, key in zip_strict(NAMES, odd_keys):
         pool.put(f"csi.volume.group.{pool.uuids[name]}", key)
     assert pool.listed("-l") == NAMES
     pool.cli("show", "snap-2", *pool.where)

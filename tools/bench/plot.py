@@ -48,5 +48,5 @@ def _lines(axes: plt.Axes, case: Case, scale: float) -> None:
     for line, points in lines.items():
         if line not in _STYLES:
             continue
-        xs, ys = zip(*sorted(points), strict=True)
+        xs, ys = zip(*sorted(points))
         axes.plot(xs, ys, label=line, **_STYLES[line])

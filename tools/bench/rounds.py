@@ -57,7 +57,7 @@ def take_turns(subjects: Mapping[str, Callable[[], float]], rounds: int) -> Time
 
 def ratio(figures: Times, above: str, below: str) -> Spread:
     """`above` divided by `below`, round by round."""
-    return Spread.of([a / b for a, b in zip(figures[above], figures[below], strict=True)])
+    return Spread.of([a / b for a, b in zip(figures[above], figures[below])])
 
 
 def seconds_each(action: Callable[[], object], times: int) -> Callable[[], float]:

@@ -12,6 +12,7 @@ from csijournal.check.findings import Finding
 from csijournal.check.instances import Instance, directory_id
 from csijournal.check.reading import Seen, as_cut_key, read_groups
 from csijournal.check.settling import Settling
+from csijournal.compat import zip_strict
 from csijournal.journal.model import Entry
 from csijournal.journal.state import EntryState, classify_record
 from csijournal.journal.steps import GroupRecords
@@ -61,7 +62,7 @@ class EntryCheck:
     ) -> Iterator[Finding]:
         """Look at entries for the first time, right after they were read."""
         groups = read_groups(self._context.store, [entry.group_uuid or "" for entry in entries])
-        for entry, seen in zip(entries, groups, strict=True):
+        for entry, seen in zip_strict(entries, groups):
             yield from self.unreadable(seen, directory_id(records))
             kind = contradiction(entry.request_name, seen.record)
             if kind is None:
@@ -73,7 +74,7 @@ class EntryCheck:
         """Look at entries that have settled: what is as it was is a finding."""
         values = self._values(suspects)
         groups = read_groups(self._context.store, [suspect.group_uuid for suspect in suspects])
-        for suspect, seen in zip(suspects, groups, strict=True):
+        for suspect, seen in zip_strict(suspects, groups):
             value = values[suspect.records.directory].get(suspect.key)
             if value == encode(suspect.group_uuid):
                 yield from self._settled(suspect, seen)

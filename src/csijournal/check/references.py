@@ -13,6 +13,7 @@ from csijournal.check.listing import Listing
 from csijournal.check.reading import Seen, read_groups
 from csijournal.check.records import LOOKS_MAX, EntryCheck, drop_entry, kind_without_entry
 from csijournal.check.settling import Settling
+from csijournal.compat import zip_strict
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import GroupRecords
 from csijournal.wire.records import GroupRecord
@@ -97,7 +98,7 @@ class ReferenceCheck:
     def unpointed_again(self, suspects: Sequence[UnpointedSuspect]) -> Iterator[Finding]:
         """Look again at groups that no entry pointed at."""
         uuids = [suspect.group_uuid for suspect in suspects]
-        for suspect, seen in zip(suspects, read_groups(self._context.store, uuids), strict=True):
+        for suspect, seen in zip_strict(suspects, read_groups(self._context.store, uuids)):
             if seen.record is None or not self._is_left(seen, seen.record):
                 continue
             kind = kind_without_entry(seen.record)

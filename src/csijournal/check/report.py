@@ -252,4 +252,4 @@ def _buckets(
     for number, count in counts.items():
         index = next(i for i, (_, top) in enumerate(bounds) if top is None or number <= top)
         totals[index] += count
-    return [(name, total) for (name, _), total in zip(bounds, totals, strict=True)]
+    return [(name, total) for (name, _), total in zip(bounds, totals)]

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic
 
+from csijournal.compat import zip_strict
 from csijournal.errors import InvalidInput, JournalDamaged, ReservationPending, UnreadableContent
 from csijournal.journal.cleanup import Cleanup
 from csijournal.journal.finality import standing_leases
@@ -162,7 +163,7 @@ class Recoverer(Generic[R]):
         self._done.damaged += sum(isinstance(entry.target, UnreadableTarget) for entry in page)
         here = [(entry, entry.target) for entry in page if isinstance(entry.target, RecordHere)]
         records = self._records.read_records(target.uuid for _, target in here)
-        for (entry, target), (_, record) in zip(here, records, strict=True):
+        for (entry, target), (_, record) in zip_strict(here, records):
             state = classify(entry.request_name, target, record)
             if state.is_stale or state is EntryState.NAMELESS:
                 yield entry, record

@@ -215,7 +215,7 @@ class _Job:
     def records(self, store: Store) -> Iterator[Record]:
         """What a backup keeps of it; sets the objection."""
         self.objection, found = look_into(store, self.plan)
-        for number, record in zip(self.steps(), found, strict=False):
+        for number, record in zip(self.steps(), found):
             if record is not None:
                 yield replace(record, step=number, names=self.plan.names)
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
+from csijournal.compat import zip_strict
 from csijournal.errors import OutcomeUnknown, StoreError
 from csijournal.store.coalescing import own_copy, write_coalesced
 from csijournal.store.contract import (
@@ -180,7 +181,7 @@ class GroupCommitStore(Store):
                 errors = self._inner.write_together(lambda apply: write_coalesced(apply, writes))
         except StoreError as shared:
             errors = [shared, *(own_copy(shared) for _ in batch[1:])]
-        for caller, error in zip(batch, errors, strict=True):
+        for caller, error in zip_strict(batch, errors):
             caller.error = error
             caller.done = True
 

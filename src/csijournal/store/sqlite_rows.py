@@ -25,7 +25,7 @@ def are_readable(rows: Sequence[Row]) -> bool:
     """Whether all rows are entries; quick, since nearly always they are."""
     if not rows:
         return True
-    keys, values = zip(*rows, strict=True)
+    keys, values = zip(*rows)
     if set(map(type, keys)) != {str} or set(map(type, values)) != {bytes}:
         return False
     return not _ODD_TEXT.search("".join(keys))
