@@ -46,10 +46,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 import cluster_mgr
 from cluster_mgr import MDS, MGR, Shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 DEFAULT_POOL = "journal"
 HOST = "127.0.0.1"

@@ -34,12 +34,15 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Any, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from csijournal.errors import InvalidArchive, InvalidInput
 from csijournal.store.contract import check_name
 from csijournal.wire.ownership import owner_of
 from csijournal.wire.timestamps import Timestamp
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 FORMAT = 2
 FORMATS = (1, 2)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import TYPE_CHECKING
 
 import rados
 
 from cluster import ThrowawayCluster
 from csijournal.wire.backing_references import VERSION_ATTRIBUTE, object_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 FILESYSTEM = "files"
 METADATA_POOL = f"{FILESYSTEM}.meta"

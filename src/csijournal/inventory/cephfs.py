@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 from csijournal.errors import (
     CSIJournalError,
@@ -36,6 +36,9 @@ from csijournal.inventory.contract import (
 from csijournal.store.contract import Store
 from csijournal.store.rados.session import Session
 from csijournal.wire.backing_references import BackingReferences
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 SUBVOLUME_GROUP = "csi"
 """Ceph-CSI's, unless cephFS.subvolumeGroup in config.json says otherwise."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import ClassVar, Generic, Self
+from typing import TYPE_CHECKING, ClassVar, Generic
 
 from csijournal.errors import error_context
 from csijournal.journal.cleanup import Cleanup, StandsBehind
@@ -20,6 +20,9 @@ from csijournal.store.contract import Guarantee, Store
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.schema import JournalSchema, R
 from csijournal.wire.timestamps import Timestamp
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 RENEWALS_IN_GRACE = 3
 """A lease is renewed at a third of the grace time, so that recover finds no living owner's."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 from csijournal.store.contract import Store
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Places:

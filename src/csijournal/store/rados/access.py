@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING
 
 from csijournal.errors import (
     ClientBlocked,
@@ -26,6 +26,9 @@ from csijournal.store.rados.errors import (
     translated,
 )
 from csijournal.store.rados.session import Session
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Opened:

@@ -9,11 +9,14 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from csijournal.errors import PlaceUnusable
 from csijournal.store.rados.binding import Cluster, Completion, Ioctx
 from csijournal.store.rados.interruptible import Interruptible
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _Result = TypeVar("_Result")
 

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from csijournal.errors import ClientBlocked, PlaceUnusable, StoreError
 from csijournal.store.rados.binding import BINDING_ERRORS, Cluster, import_rados
@@ -17,6 +17,9 @@ from csijournal.store.rados.errors import ErrorContext, Operation, store_error, 
 from csijournal.store.rados.interruptible import Interruptible
 from csijournal.store.rados.login import Login
 from csijournal.wire.filesystems import Filesystem, parse_fs_dump
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 EXIT_PATIENCE_SECONDS = 5.0
 """How long the end of the process waits for calls under way: they may be writes."""
