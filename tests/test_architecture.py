@@ -162,8 +162,8 @@ def hidden_imports(module: str) -> list[str]:
     return [
         function.name
         for function in ast.walk(modules()[module])
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        and any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function))
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and any(isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.walk(function))
     ]
 
 
@@ -196,7 +196,7 @@ def sized(kinds: tuple[type[ast.AST], ...]) -> Iterator[tuple[str, int]]:
     for module, tree in modules().items():
         for node in ast.walk(tree):
             if isinstance(node, kinds):
-                assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
                 yield f"{module}.{node.name}", (node.end_lineno or 0) - node.lineno + 1
 
 

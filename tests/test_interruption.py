@@ -163,7 +163,7 @@ def test_a_struck_call_of_sqlite_leaves_no_transaction_and_nothing_half_done(
     with SQLiteStore(path, timeout_seconds=0) as store:
         for number, strike in enumerate(each_point(SQLITE)):
             told = strike.run(lambda: store.write(change(number)))  # noqa: B023 - called now
-            assert isinstance(told, Struck | None), strike.where
+            assert told is None or isinstance(told, Struck), strike.where
             assert not in_transaction(store), strike.where
             other_process.require_free()
             require_whole(store, number)
@@ -295,7 +295,7 @@ class Crowd:
         found = self.store.read_object("o") or {}
         for key, told in self.told.items():
             assert (key in found) == (f"{key}'" in found)
-            assert told is None or isinstance(told, OutcomeUnknown | Struck)
+            assert told is None or isinstance(told, (OutcomeUnknown, Struck))
             assert told is not None or key in found
 
     def _knows(self, key: str) -> bool:

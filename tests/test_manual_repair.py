@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -399,7 +399,7 @@ def test_what_is_no_uuid_is_refused(group_uuid: str) -> None:
 # Somebody changes something between the plan and its steps
 
 
-Planner = Callable[[Store], Plan | None]
+Planner = Callable[[Store], Optional[Plan]]
 PLANS: dict[str, tuple[dict[str, dict[str, str]], Planner]] = {
     "attach": (
         {DIRECTORY: {}, GROUP: {"vol-1": ""}},

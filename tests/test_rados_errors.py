@@ -35,11 +35,11 @@ def test_every_error_number_has_a_meaning(number: int, operation: Operation) -> 
     assert error.message
     assert "{" not in str(error).replace("p{0}", "")
     if operation is Operation.CONNECT:
-        assert isinstance(error, StoreUnreachable | AuthenticationFailed | ClientBlocked)
+        assert isinstance(error, (StoreUnreachable, AuthenticationFailed, ClientBlocked))
     else:
-        assert not isinstance(error, StoreUnreachable | AuthenticationFailed)
+        assert not isinstance(error, (StoreUnreachable, AuthenticationFailed))
     if operation is not Operation.WRITE:
-        assert not isinstance(error, GuardFailed | OutcomeUnknown)
+        assert not isinstance(error, (GuardFailed, OutcomeUnknown))
 
 
 @pytest.mark.parametrize(

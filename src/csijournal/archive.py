@@ -92,7 +92,9 @@ class Record:
         """Read a line of the file.  Raises InvalidInput, or what else comes of another text."""
         fields = json.loads(line)
         name, keys, step = fields["object"], fields["keys"], fields.get("step")
-        if not isinstance(step, int | None) or not isinstance(fields.get("names", []), list):
+        if not (step is None or isinstance(step, int)):
+            raise TypeError(line)
+        if not isinstance(fields.get("names", []), list):
             raise TypeError(line)
         owned = owner_of(check_name(name))
         if "journal" in fields and (owned is None or owned.schema.journal != fields["journal"]):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from explorer import invariants as promises
 from explorer.clients import ENDED, Node
@@ -85,7 +85,7 @@ class _Arrival(NamedTuple):
 
 
 LateWrites = tuple[tuple[int, Operation], ...]
-Move = tuple[Step, State | Violation]
+Move = tuple[Step, Union[State, Violation]]
 
 LANDS = "lands late"
 REFUSED = "guard fails"

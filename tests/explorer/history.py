@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Union
 
 Verb = Literal[
     "check",
@@ -70,4 +70,4 @@ class Ended:
     outcome: Told | Failed | None = None
 
 
-Event = Began | Ended
+Event = Union[Began, Ended]

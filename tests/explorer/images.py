@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Union
 
 from csijournal import Reservation, SnapshotJournal, Store, VolumeJournal
 from csijournal.errors import GroupNotFound, RecordNotFound
@@ -42,7 +42,7 @@ from explorer.contents import NOW
 from explorer.history import Event
 from explorer.scenarios import Act, Caller, Client, Scenario
 
-Schema = JournalSchema[VolumeRecord] | JournalSchema[SnapshotRecord]
+Schema = Union[JournalSchema[VolumeRecord], JournalSchema[SnapshotRecord]]
 IMAGE_ID, GROUP_ID = "m", "g"
 """The members of groups that stand for an image id and for a group id."""
 
@@ -142,7 +142,7 @@ class Renamed(Store):
         return {_moved(key, *prefixes): value for key, value in entries.items()}
 
     def _guard(self, object_name: str, guard: Guard) -> Guard:
-        if isinstance(guard, KeyAbsent | KeyPresent | KeyEquals):
+        if isinstance(guard, (KeyAbsent, KeyPresent, KeyEquals)):
             return replace(guard, key=self._key(object_name, guard.key))
         return guard
 

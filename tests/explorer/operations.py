@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from csijournal.errors import (
     GuardFailed,
@@ -44,8 +44,8 @@ class Names(NamedTuple):
     names: tuple[str, ...]
 
 
-Value = dict[str, bytes] | ObjectState | Names | int | None
-Frozen = tuple[tuple[str, bytes], ...] | FrozenState | Names | int | None
+Value = Union[dict[str, bytes], ObjectState, Names, int, None]
+Frozen = Union[tuple[tuple[str, bytes], ...], FrozenState, Names, int, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Answer:
         value = self.value
         if isinstance(value, FrozenState):
             return ObjectState(dict(value.pairs), value.version, value.modified_ns)
-        return value if value is None or isinstance(value, int | Names) else dict(value)
+        return value if value is None or isinstance(value, (int, Names)) else dict(value)
 
 
 def _frozen(value: Value) -> Frozen:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Optional
 
 from csijournal import Store
 from csijournal.check.findings import Finding, FindingKind
@@ -24,7 +25,7 @@ from explorer.clients import Script
 from explorer.contents import DIRECTORY, NOW
 from explorer.history import Began, Call, Ended, Event, Failed, Told
 
-Planning = Callable[[Store], Plan | None]
+Planning = Callable[[Store], Optional[Plan]]
 
 
 @dataclass(frozen=True)

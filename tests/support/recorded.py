@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from csijournal import SnapshotJournal, Store, VolumeJournal
 from csijournal.journal.cleanup import StandsBehind
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Step = dict[str, Any]
 State = dict[str, Omaps]
 JOURNAL_POOL, IMAGE_POOL = "gr-journal", "gr-image"
-AnyImageJournal = VolumeJournal | SnapshotJournal
+AnyImageJournal = Union[VolumeJournal, SnapshotJournal]
 
 _IN_POOL = re.compile(r"^([0-9a-f]{16})(?=/)")
 

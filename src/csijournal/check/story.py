@@ -143,7 +143,7 @@ def tell_story_elsewhere(records: Records[R], request_name: str, target: RecordI
 def leads_to(entry: Entry | None, uuid: str) -> bool:
     """Whether the entry names this UUID, be it in another pool."""
     target = None if entry is None else entry.target
-    return isinstance(target, RecordHere | RecordInPool) and target.uuid == uuid
+    return isinstance(target, (RecordHere, RecordInPool)) and target.uuid == uuid
 
 
 def age_in_words(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Union
 
 import click
 
@@ -19,7 +19,7 @@ from csijournal.journal.volumes import VolumeJournal
 from csijournal.wire.names import ENCRYPTION_TYPES
 from csijournal.wire.schema import GROUPS, SNAPSHOTS, VOLUMES, JournalSchema
 
-AnyImageJournal = VolumeJournal | SnapshotJournal
+AnyImageJournal = Union[VolumeJournal, SnapshotJournal]
 _JOURNALS: dict[str, type[VolumeJournal | SnapshotJournal]] = {
     VOLUMES.journal: VolumeJournal,
     SNAPSHOTS.journal: SnapshotJournal,

@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Optional
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-_Handler = Callable[[int, FrameType | None], Any]
+_Handler = Callable[[int, Optional[FrameType]], Any]
 
 
 class Interrupted(KeyboardInterrupt):

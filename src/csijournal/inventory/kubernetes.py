@@ -200,7 +200,7 @@ class KubernetesLists:
         self, document: Mapping[str, Any], kind: ObjectKind | None, where: _Where
     ) -> None:
         metadata = document.get("metadata")
-        if not isinstance(metadata, dict | None):
+        if not (metadata is None or isinstance(metadata, dict)):
             raise where.error("metadata is not an object")
         if metadata and metadata.get("continue"):
             why = f"{where} is a part of a longer list (metadata.continue is set)"

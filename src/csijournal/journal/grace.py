@@ -68,7 +68,7 @@ class Grace:
 
 def nanoseconds(what: str, seconds: float) -> int:
     """Seconds as nanoseconds.  Raises InvalidInput for what is not a time to wait."""
-    if not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
+    if not isinstance(seconds, (int, float)) or not math.isfinite(seconds) or seconds < 0:
         raise InvalidInput(
             f"{what} is {seconds!r}, which is not a number of seconds from 0",
             hint="Give seconds, such as 900",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import Optional
 
 from csijournal.errors import GuardFailed, StoreError, TooLarge
 from csijournal.store.contract import KeyAbsent, KeyEquals, KeyPresent, Write
@@ -16,7 +17,7 @@ from csijournal.store.contract import KeyAbsent, KeyEquals, KeyPresent, Write
 KEYS_MAX = 4096
 """How many keys one coalesced operation changes at most, so that none gets too large."""
 
-Result = StoreError | None
+Result = Optional[StoreError]
 
 
 def write_coalesced(apply: Callable[[Write], None], writes: Sequence[Write]) -> list[Result]:
@@ -77,7 +78,7 @@ def _independent(writes: Sequence[Write]) -> list[list[int]]:
     groups: list[_Group] = []
     last: dict[str, _Group] = {}
     for place, write in enumerate(writes):
-        asks = {g.key for g in write.guards if isinstance(g, KeyAbsent | KeyPresent | KeyEquals)}
+        asks = {g.key for g in write.guards if isinstance(g, (KeyAbsent, KeyPresent, KeyEquals))}
         changes = {*write.puts, *write.deletions}
         group = last.get(write.object_name)
         if group is not None and _coalesces(write) and _fits(group, asks, changes):
@@ -110,7 +111,7 @@ def _coalesces(write: Write) -> bool:
     return (
         bool(write.puts or write.guards)
         and not write.remove_object
-        and all(isinstance(guard, KeyAbsent | KeyPresent | KeyEquals) for guard in write.guards)
+        and all(isinstance(guard, (KeyAbsent, KeyPresent, KeyEquals)) for guard in write.guards)
     )
 
 

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, Union
 
 from csijournal.errors import (
     GuardFailed,
@@ -90,7 +90,7 @@ class Unchanged:
     version: int
 
 
-Guard = Unchanged | ObjectAbsent | ObjectExists | KeyAbsent | KeyPresent | KeyEquals
+Guard = Union[Unchanged, ObjectAbsent, ObjectExists, KeyAbsent, KeyPresent, KeyEquals]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Write:
         for key in (*self.puts, *self.deletions):
             check_name(key, self.object_name)
         for guard in self.guards:
-            if isinstance(guard, KeyAbsent | KeyPresent | KeyEquals):
+            if isinstance(guard, (KeyAbsent, KeyPresent, KeyEquals)):
                 check_name(guard.key, self.object_name)
             if isinstance(guard, KeyEquals):
                 _check_guard_value(guard, self.object_name)

@@ -153,7 +153,7 @@ class SQLiteStore(Store):
         guarded = [
             guard.key
             for guard in write.guards
-            if isinstance(guard, KeyAbsent | KeyPresent | KeyEquals)
+            if isinstance(guard, (KeyAbsent, KeyPresent, KeyEquals))
         ]
         require_guards(
             write,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Union
 
 from csijournal.errors import InvalidHandle
 from csijournal.wire.handles import Handle
@@ -52,7 +53,7 @@ class UnreadableTarget:
     text: str
 
 
-Target = RecordHere | RecordInPool | MappedHandle | UnreadableTarget
+Target = Union[RecordHere, RecordInPool, MappedHandle, UnreadableTarget]
 
 
 def parse_target(request_name: str, value: bytes, *, pools: bool = True) -> Target:

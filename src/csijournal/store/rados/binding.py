@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterable, Iterator
 from functools import cache
 from types import ModuleType
-from typing import Protocol
+from typing import Optional, Protocol
 
 from csijournal.errors import PlaceUnusable
 
-OmapAnswer = Iterable[tuple[str, bytes | None]]
+OmapAnswer = Iterable[tuple[str, Optional[bytes]]]
 """Entries that are there once the operation is through; an empty value comes as None."""
 
 

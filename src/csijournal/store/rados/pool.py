@@ -79,7 +79,9 @@ class RADOSStore(Store):
                 conf=None if conf is None else os.fspath(conf),
                 name=name,
                 keyring=None if keyring is None else os.fspath(keyring),
-                monitors=monitors if isinstance(monitors, str | None) else ",".join(monitors),
+                monitors=monitors
+                if monitors is None or isinstance(monitors, str)
+                else ",".join(monitors),
                 key=key,
                 timeout_seconds=timeout_seconds,
             )

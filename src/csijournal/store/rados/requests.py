@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 from csijournal.store.contract import Unreadable
 from csijournal.store.rados.binding import Ioctx, OmapAnswer, ReadOp
@@ -36,7 +36,7 @@ class Behind(NamedTuple):
         return ioctx.get_omap_vals(operation, self.after, self.prefix, self.limit)[0]
 
 
-Request = Keys | Behind
+Request = Union[Keys, Behind]
 
 
 class Answer(NamedTuple):
