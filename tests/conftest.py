@@ -69,15 +69,14 @@ def cephfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayCluste
 )
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """An empty place on each kind of store in turn."""
-    match request.param:
-        case "memory":
-            chosen: Place = MemoryPlace()
-        case "sqlite":
-            chosen = SQLitePlace(tmp_path / "journal.db")
-        case "group-commit":
-            chosen = GroupCommitPlace(tmp_path / "journal.db")
-        case _:
-            chosen = RADOSPlace(request.getfixturevalue("ceph"), POOL)
+    if request.param == "memory":
+        chosen: Place = MemoryPlace()
+    elif request.param == "sqlite":
+        chosen = SQLitePlace(tmp_path / "journal.db")
+    elif request.param == "group-commit":
+        chosen = GroupCommitPlace(tmp_path / "journal.db")
+    else:
+        chosen = RADOSPlace(request.getfixturevalue("ceph"), POOL)
     with contextlib.closing(chosen):
         yield chosen
 
@@ -117,14 +116,13 @@ def golden_pools(ceph: ThrowawayCluster) -> None:
 @pytest.fixture(params=["memory", "sqlite", pytest.param("rados", marks=pytest.mark.ceph)])
 def pools(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pools]:
     """The two pools of those recordings, on each kind of store in turn."""
-    match request.param:
-        case "memory":
-            chosen: Pools = MemoryPools()
-        case "sqlite":
-            chosen = SQLitePools(tmp_path)
-        case _:
-            request.getfixturevalue("golden_pools")
-            chosen = RADOSPools(request.getfixturevalue("ceph"), "recorded")
+    if request.param == "memory":
+        chosen: Pools = MemoryPools()
+    elif request.param == "sqlite":
+        chosen = SQLitePools(tmp_path)
+    else:
+        request.getfixturevalue("golden_pools")
+        chosen = RADOSPools(request.getfixturevalue("ceph"), "recorded")
     with contextlib.closing(chosen):
         yield chosen
 

@@ -44,14 +44,13 @@ class Operator:
     def __init__(self, place: Place, folder: Path) -> None:
         self._folder = folder
         self._backups = 0
-        match place:
-            case SQLitePlace():
-                self._options = ["--store", f"sqlite://{place.path}"]
-            case RADOSPlace():
-                conf = str(place.cluster.conf)
-                self._options = ["-c", conf, "-p", place.pool, "-N", place.namespace]
-            case _:
-                raise TypeError(place)
+        if isinstance(place, SQLitePlace):
+            self._options = ["--store", f"sqlite://{place.path}"]
+        elif isinstance(place, RADOSPlace):
+            conf = str(place.cluster.conf)
+            self._options = ["-c", conf, "-p", place.pool, "-N", place.namespace]
+        else:
+            raise TypeError(place)
 
     def __call__(self, *words: str, backup: bool = True) -> str:
         """What a command printed, which ended with 0 or with findings."""

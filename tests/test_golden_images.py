@@ -166,20 +166,19 @@ class Before:
 
     def answer(self) -> object:
         result = self.step["result"]
-        match self.step["op"]:
-            case "check" if self.is_split:
-                return self._split_answer()
-            case "check" if result is not None:
-                return {"uuid": result["uuid"], **self._as_read(result["uuid"], result)}
-            case "attributes":
-                return self._as_read(self.arguments["uuid"], {"attributes": result})
-            case "fetch_attribute":
-                record = self.record(self.arguments["uuid"]) or {}
-                value = record.get(f"csi.{self.arguments['attribute']}")
-                assert value in (result, None)
-                return value
-            case _:
-                return result
+        operation = self.step["op"]
+        if operation == "check" and self.is_split:
+            return self._split_answer()
+        if operation == "check" and result is not None:
+            return {"uuid": result["uuid"], **self._as_read(result["uuid"], result)}
+        if operation == "attributes":
+            return self._as_read(self.arguments["uuid"], {"attributes": result})
+        if operation == "fetch_attribute":
+            record = self.record(self.arguments["uuid"]) or {}
+            value = record.get(f"csi.{self.arguments['attribute']}")
+            assert value in (result, None)
+            return value
+        return result
 
     def _as_read(self, uuid: str, result: dict[str, Any]) -> dict[str, Any]:
         """Ceph-CSI reads the source only where it is asked about.
@@ -217,19 +216,20 @@ class Before:
     def after(self) -> State:
         """What lies there then."""
         recorded: State = json.loads(json.dumps(self.step["omaps_after"]))
-        match self.step["op"]:
-            case "check":
-                return self.state
-            case "store_group_id":
-                record = recorded[JOURNAL_POOL][record_name(self.kind, self.arguments["uuid"])]
-                written = [record.pop(key) for key in GROUP_KEYS if key in record]
-                record["csi.groupid"] = written[0]
-            case "undo" if self.entry not in {None, self.arguments["image_name"][-36:]}:
+        operation = self.step["op"]
+        if operation == "check":
+            return self.state
+        if operation == "store_group_id":
+            record = recorded[JOURNAL_POOL][record_name(self.kind, self.arguments["uuid"])]
+            written = [record.pop(key) for key in GROUP_KEYS if key in record]
+            record["csi.groupid"] = written[0]
+        elif operation == "undo":
+            uuid = self.arguments["image_name"][-36:]
+            if self.entry not in {None, uuid}:
                 directory = recorded[JOURNAL_POOL][directory_name(self.kind, self._instance_id)]
                 directory[entry_key(self.kind, self.arguments["name"])] = self.entry or ""
-            case "undo" if self.arguments["pool"] != JOURNAL_POOL:
+            elif self.arguments["pool"] != JOURNAL_POOL:
                 # What Ceph-CSI left of a reservation in two pools when it undid it.
-                uuid = self.arguments["image_name"][-36:]
                 recorded[JOURNAL_POOL].pop(record_name(self.kind, uuid), None)
         return recorded
 

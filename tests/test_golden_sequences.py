@@ -68,23 +68,23 @@ def replay(sequence: Sequence, place: Place) -> Iterator[tuple[Step, object, Oma
 
 def perform(journal: VolumeGroupJournal, step: Step) -> object:
     """What csijournal answers, in the form in which Ceph-CSI's answer was recorded."""
-    match step["op"]:
-        case "reserve":
-            made = journal.reserve_name(step["request_name"], step["name_prefix"])
-            return {"uuid": made.group_uuid, "group_name": made.group_name, "error": ""}
-        case "check":
-            found = journal.check_reservation(step["request_name"])
-            return found and {"uuid": found.group_uuid, **attributes(found)}
-        case "attributes":
-            return attributes(journal.get_volume_group_attributes(step["uuid"]))
-        case "add_volumes":
-            journal.add_volumes_mapping(step["uuid"], step["volume_map"])
-        case "remove_volumes":
-            journal.remove_volumes_mapping(step["uuid"], step["volume_ids"])
-        case "undo":
-            journal.undo_reservation(step["group_name"], step["request_name"])
-        case unknown:
-            raise ValueError(unknown)
+    operation = step["op"]
+    if operation == "reserve":
+        made = journal.reserve_name(step["request_name"], step["name_prefix"])
+        return {"uuid": made.group_uuid, "group_name": made.group_name, "error": ""}
+    if operation == "check":
+        found = journal.check_reservation(step["request_name"])
+        return found and {"uuid": found.group_uuid, **attributes(found)}
+    if operation == "attributes":
+        return attributes(journal.get_volume_group_attributes(step["uuid"]))
+    if operation == "add_volumes":
+        journal.add_volumes_mapping(step["uuid"], step["volume_map"])
+    elif operation == "remove_volumes":
+        journal.remove_volumes_mapping(step["uuid"], step["volume_ids"])
+    elif operation == "undo":
+        journal.undo_reservation(step["group_name"], step["request_name"])
+    else:
+        raise ValueError(operation)
     return None
 
 

@@ -45,16 +45,15 @@ STATES: list[dict[str, Any]] = json.loads(
 def plan_for(store: Store, instance_id: str, words: tuple[str, ...]) -> Plan | None:
     """The plan of a command that a finding offers."""
     records = Records(store, GROUPS, instance_id or "default", validate=False)
-    match words:
-        case ("attach", group_uuid):
-            return plan_attach(records, group_uuid)
-        case ("attach", group_uuid, request_name):
-            return plan_attach(records, group_uuid, request_name)
-        case ("drop", "--entry", request_name):
-            return plan_drop_entry(records, request_name)
-        case ("drop", "--group", group_uuid):
-            return plan_drop_group(records, repairer(store), group_uuid)
-    raise AssertionError(words)
+    command, *arguments = words
+    if command == "attach":
+        return plan_attach(records, *arguments)
+    assert command == "drop"
+    option, dropped = arguments
+    if option == "--entry":
+        return plan_drop_entry(records, dropped)
+    assert option == "--group"
+    return plan_drop_group(records, repairer(store), dropped)
 
 
 def repairer(store: Store) -> Repairer:

@@ -203,19 +203,16 @@ def _begin(facts: Facts, client: int, call: Call) -> Facts:
     disturbed = False
     if call.verb in {"reserve", "ensure"} and call.group_uuid:
         facts = _chosen_again(facts, call.group_uuid)
-    match call.verb:
-        case "undo":
-            facts = replace(facts, undoing=facts.undoing | {call.group_uuid})
-            facts = facts._without(call.group_uuid)
-        case "add" | "remove":
-            if any(uuid == call.group_uuid for _, uuid in facts.promised):
-                promised = call.group_uuid
-            facts, disturbed = _disturb(facts, client, call)
-        case "write attributes":
-            pass
-        case _:
-            promised = facts.holder(call.request_name)
-            members = frozenset(each for each in facts.members if each[0] == promised)
+    if call.verb == "undo":
+        facts = replace(facts, undoing=facts.undoing | {call.group_uuid})
+        facts = facts._without(call.group_uuid)
+    elif call.verb in {"add", "remove"}:
+        if any(uuid == call.group_uuid for _, uuid in facts.promised):
+            promised = call.group_uuid
+        facts, disturbed = _disturb(facts, client, call)
+    elif call.verb != "write attributes":
+        promised = facts.holder(call.request_name)
+        members = frozenset(each for each in facts.members if each[0] == promised)
     opened = Open(call, promised, members, facts.undone, disturbed)
     return replace(facts, calls=_set(facts.calls, client, opened))
 

@@ -111,17 +111,16 @@ class Operation:
 
     def _read(self, store: Store) -> Value:
         """Ask for one object."""
-        match self.verb:
-            case "read_keys":
-                return store.read_keys(self.object_name, self.keys)
-            case "read_page":
-                return store.read_page(self.object_name, after=self.after, prefix=self.prefix)
-            case "read_object":
-                return store.read_object(self.object_name)
-            case "read_state":
-                return store.read_state(self.object_name)
-            case "modified_ns":
-                return store.modified_ns(self.object_name)
+        if self.verb == "read_keys":
+            return store.read_keys(self.object_name, self.keys)
+        if self.verb == "read_page":
+            return store.read_page(self.object_name, after=self.after, prefix=self.prefix)
+        if self.verb == "read_object":
+            return store.read_object(self.object_name)
+        if self.verb == "read_state":
+            return store.read_state(self.object_name)
+        if self.verb == "modified_ns":
+            return store.modified_ns(self.object_name)
         raise AssertionError(f"the journal never calls {self.verb}")
 
 
@@ -249,19 +248,17 @@ def _kind_of_group_write(operation: Operation) -> str:
 
 
 def guard_name(guard: Guard) -> str:
-    match guard:
-        case ObjectAbsent():
-            return "no such object"
-        case ObjectExists():
-            return "object there"
-        case KeyAbsent(key):
-            return f"{_key(key)} absent"
-        case KeyPresent(key):
-            return f"{_key(key)} there"
-        case KeyEquals(key):
-            return f"{_key(key)} unchanged"
-        case Unchanged():
-            return "version unchanged"
+    if isinstance(guard, ObjectAbsent):
+        return "no such object"
+    if isinstance(guard, ObjectExists):
+        return "object there"
+    if isinstance(guard, KeyAbsent):
+        return f"{_key(guard.key)} absent"
+    if isinstance(guard, KeyPresent):
+        return f"{_key(guard.key)} there"
+    if isinstance(guard, KeyEquals):
+        return f"{_key(guard.key)} unchanged"
+    return "version unchanged"
 
 
 def _key(key: str) -> str:

@@ -26,13 +26,12 @@ _context.set_forkserver_preload(["pytest", "csijournal", "csijournal.store.sqlit
 
 def opener_of(place: Place) -> Opener:
     """What opens the place, in a form that can be sent to another process."""
-    match place:
-        case SQLitePlace():
-            return partial(SQLiteStore, place.path)
-        case RADOSPlace():
-            from csijournal.store.rados.pool import RADOSStore  # noqa: PLC0415 - only where there is Ceph
+    if isinstance(place, SQLitePlace):
+        return partial(SQLiteStore, place.path)
+    if isinstance(place, RADOSPlace):
+        from csijournal.store.rados.pool import RADOSStore  # noqa: PLC0415 - only where there is Ceph
 
-            return partial(RADOSStore, place.pool, place.namespace, conf=str(place.cluster.conf))
+        return partial(RADOSStore, place.pool, place.namespace, conf=str(place.cluster.conf))
     raise TypeError(f"{place} lives in one process")
 
 

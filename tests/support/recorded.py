@@ -261,17 +261,16 @@ def put(
     journal: AnyImageJournal, operation: str, arguments: Mapping[str, str], request_name: str
 ) -> object:
     uuid = arguments["uuid"]
-    match operation:
-        case "store_image_id":
-            journal.put_image_id(uuid, request_name, arguments["image_id"])
-        case "reset_owner":
-            journal.put_owner(uuid, request_name, arguments["owner"])
-        case "store_group_id":
-            journal.put_group_id(uuid, request_name, arguments["group_id"])
-        case "store_attribute":
-            journal.put_attribute(uuid, request_name, arguments["attribute"], arguments["value"])
-        case unknown:
-            raise ValueError(unknown)
+    if operation == "store_image_id":
+        journal.put_image_id(uuid, request_name, arguments["image_id"])
+    elif operation == "reset_owner":
+        journal.put_owner(uuid, request_name, arguments["owner"])
+    elif operation == "store_group_id":
+        journal.put_group_id(uuid, request_name, arguments["group_id"])
+    elif operation == "store_attribute":
+        journal.put_attribute(uuid, request_name, arguments["attribute"], arguments["value"])
+    else:
+        raise ValueError(operation)
     return None
 
 

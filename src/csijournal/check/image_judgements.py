@@ -36,18 +36,18 @@ def judge_image(story: ImageStory) -> Iterator[Judgement]:
 def _of_pointer(story: ImageStory, name: str) -> Iterator[Judgement]:
     noun = story.schema.noun
     what = f"the entry of {shortened(name)} points at"
-    match classify_record(name, story.record):
-        case EntryState.DANGLING:
-            sentence = f"{what} {story.uuid}, and there is no such {noun} record"
-            yield Judgement(FindingKind.DANGLING_ENTRY, sentence)
-        case EntryState.UNPOPULATED:
-            sentence = f"{what} an empty {noun} record"
-            yield _unless_pending(story, RecordKind.UNPOPULATED, sentence)
-        case EntryState.NAMELESS:
-            sentence = f"{what} a {noun} record without a request name"
-            yield _unless_pending(story, RecordKind.NAMELESS, sentence)
-        case EntryState.OTHER_NAME:
-            yield _of_another(story, name)
+    state = classify_record(name, story.record)
+    if state is EntryState.DANGLING:
+        sentence = f"{what} {story.uuid}, and there is no such {noun} record"
+        yield Judgement(FindingKind.DANGLING_ENTRY, sentence)
+    elif state is EntryState.UNPOPULATED:
+        sentence = f"{what} an empty {noun} record"
+        yield _unless_pending(story, RecordKind.UNPOPULATED, sentence)
+    elif state is EntryState.NAMELESS:
+        sentence = f"{what} a {noun} record without a request name"
+        yield _unless_pending(story, RecordKind.NAMELESS, sentence)
+    elif state is EntryState.OTHER_NAME:
+        yield _of_another(story, name)
 
 
 def _of_another(story: ImageStory, name: str) -> Judgement:

@@ -122,13 +122,11 @@ class CephFSInventory(Inventory):
         without that is not a shallow one: the driver writes both at once.
         CephFS has nothing behind groups.
         """
-        match role:
-            case Role.VOLUME:
-                return self._behind_volume(uuid, name, within)
-            case Role.SNAPSHOT:
-                return self._looked(_SNAPSHOT, lambda: self._snapshots(uuid, name, within))
-            case Role.GROUP:
-                return Behind()
+        if role is Role.VOLUME:
+            return self._behind_volume(uuid, name, within)
+        if role is Role.SNAPSHOT:
+            return self._looked(_SNAPSHOT, lambda: self._snapshots(uuid, name, within))
+        return Behind()
 
     def things(self, kind: ThingKind) -> Iterator[Thing]:
         """As the contract says.

@@ -172,16 +172,15 @@ class Manager:
         return error
 
     def _refusal(self, number: int, prefix: str, text: str) -> Exception:
-        match abs(number):
-            case errno.ENOENT:
-                return NotInFilesystem(text or f"`ceph {prefix}` did not find it")
-            case errno.EAGAIN:
-                return StoreBusy(text or f"`ceph {prefix}` has to be tried later")
-            case errno.EPERM | errno.EACCES:
-                return PermissionDenied(
-                    f"{self._context.user} may not ask the manager (ceph {prefix})",
-                    hint=cephfs_caps_hint(self._context),
-                )
+        if abs(number) == errno.ENOENT:
+            return NotInFilesystem(text or f"`ceph {prefix}` did not find it")
+        if abs(number) == errno.EAGAIN:
+            return StoreBusy(text or f"`ceph {prefix}` has to be tried later")
+        if abs(number) in {errno.EPERM, errno.EACCES}:
+            return PermissionDenied(
+                f"{self._context.user} may not ask the manager (ceph {prefix})",
+                hint=cephfs_caps_hint(self._context),
+            )
         known = errno.errorcode.get(abs(number), "unknown")
         return StoreError(
             f"the manager could not do `ceph {prefix}`: {text or os.strerror(abs(number))}"

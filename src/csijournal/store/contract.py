@@ -433,19 +433,18 @@ def check_range(object_name: str, *bounds: str) -> None:
 
 
 def _holds(guard: Guard, entries: Mapping[str, bytes] | None, version: int) -> bool:
-    match guard:
-        case Unchanged(seen):
-            return entries is not None and version == seen
-        case ObjectAbsent():
-            return entries is None
-        case ObjectExists():
-            return entries is not None
-        case KeyAbsent(key):
-            return not (entries or {}).get(key)
-        case KeyPresent(key):
-            return bool((entries or {}).get(key))
-        case KeyEquals(key, value):
-            return (entries or {}).get(key) == value
+    if isinstance(guard, Unchanged):
+        return entries is not None and version == guard.version
+    if isinstance(guard, ObjectAbsent):
+        return entries is None
+    if isinstance(guard, ObjectExists):
+        return entries is not None
+    found = (entries or {}).get(guard.key)
+    if isinstance(guard, KeyAbsent):
+        return not found
+    if isinstance(guard, KeyPresent):
+        return bool(found)
+    return found == guard.value
 
 
 def _check_guard_value(guard: KeyEquals, object_name: str) -> None:

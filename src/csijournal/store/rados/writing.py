@@ -113,17 +113,16 @@ def _add_guards(rados: ModuleType, operation: WriteOp, write: Write) -> None:
     elif write.puts and all(isinstance(guard, KeyAbsent) for guard in write.guards):
         operation.new(rados.LIBRADOS_CREATE_IDEMPOTENT)
     for guard in write.guards:
-        match guard:
-            case Unchanged(version):
-                if version < 1:  # RADOS counts from 1, and refuses to compare with 0
-                    raise ObjectChangedError
-                operation.assert_version(version)
-            case KeyAbsent(key):
-                operation.omap_cmp(key, "", rados.LIBRADOS_CMPXATTR_OP_EQ)
-            case KeyPresent(key):
-                operation.omap_cmp(key, "", rados.LIBRADOS_CMPXATTR_OP_GT)
-            case KeyEquals(key, value):
-                operation.omap_cmp(key, value.decode(), rados.LIBRADOS_CMPXATTR_OP_EQ)
+        if isinstance(guard, Unchanged):
+            if guard.version < 1:  # RADOS counts from 1, and refuses to compare with 0
+                raise ObjectChangedError
+            operation.assert_version(guard.version)
+        elif isinstance(guard, KeyAbsent):
+            operation.omap_cmp(guard.key, "", rados.LIBRADOS_CMPXATTR_OP_EQ)
+        elif isinstance(guard, KeyPresent):
+            operation.omap_cmp(guard.key, "", rados.LIBRADOS_CMPXATTR_OP_GT)
+        elif isinstance(guard, KeyEquals):
+            operation.omap_cmp(guard.key, guard.value.decode(), rados.LIBRADOS_CMPXATTR_OP_EQ)
 
 
 def _add_changes(ioctx: Ioctx, operation: WriteOp, write: Write) -> None:
@@ -137,18 +136,18 @@ def _add_changes(ioctx: Ioctx, operation: WriteOp, write: Write) -> None:
 
 def _failed_guard(error: Exception, write: Write) -> Exception | None:
     """What to raise where `error` says that a guard did not hold; None for other troubles."""
-    match getattr(error, "errno", None):
-        case errno.ENOENT:
-            return _ObjectMissingError()
-        case errno.ERANGE | errno.EOVERFLOW if _has(write, Unchanged):
-            return ObjectChangedError()
-        case errno.EEXIST:
-            return GuardFailed("the object exists", object_name=write.object_name)
-        case errno.ECANCELED:
-            return GuardFailed(
-                f"one of these does not hold: {', '.join(map(str, write.guards))}",
-                object_name=write.object_name,
-            )
+    number = getattr(error, "errno", None)
+    if number == errno.ENOENT:
+        return _ObjectMissingError()
+    if number in {errno.ERANGE, errno.EOVERFLOW} and _has(write, Unchanged):
+        return ObjectChangedError()
+    if number == errno.EEXIST:
+        return GuardFailed("the object exists", object_name=write.object_name)
+    if number == errno.ECANCELED:
+        return GuardFailed(
+            f"one of these does not hold: {', '.join(map(str, write.guards))}",
+            object_name=write.object_name,
+        )
     return None
 
 
