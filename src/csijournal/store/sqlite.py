@@ -34,7 +34,8 @@ from csijournal.store.contract import (
     require_guards,
     require_readable,
 )
-from csijournal.store.sqlite_file import SQLiteFile, damaged
+from csijournal.store.sqlite_codes import Damaged
+from csijournal.store.sqlite_file import SQLiteFile
 from csijournal.store.sqlite_rows import are_readable, is_name, page_of, sort_out
 
 _KEYS_AT_ONCE = 500
@@ -190,7 +191,7 @@ def _object_row(connection: sqlite3.Connection, object_name: str) -> tuple[int, 
         return None
     version, modified_ns = row
     if not (isinstance(version, int) and isinstance(modified_ns, int)):
-        raise damaged("an object's version and time are not numbers")
+        raise Damaged("an object's version and time are not numbers")
     return version, modified_ns
 
 
@@ -253,7 +254,7 @@ def _select_keys(
             (object_name, *some),
         ).fetchall()
         if not are_readable(rows):
-            raise damaged("an entry is not text with bytes")
+            raise Damaged("an entry is not text with bytes")
         found |= rows
     return found
 
@@ -262,7 +263,7 @@ def _require_order(after: str, names: Iterable[str]) -> None:
     """Refuse what a damaged index gives out of order: who goes on from it would go in circles."""
     for name in names:
         if not (is_name(name) and name > after):
-            raise damaged("its names are out of order, or not text")
+            raise Damaged("its names are out of order, or not text")
         after = name
 
 

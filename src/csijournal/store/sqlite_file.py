@@ -33,6 +33,7 @@ from csijournal.errors import (
     StoreFull,
     TooLarge,
 )
+from csijournal.store.sqlite_codes import Code, code_of, is_undecodable
 
 APPLICATION_ID = 0x43534A31
 """Marks a SQLite file as ours ("CSJ1"), in the header field made for that."""
@@ -177,7 +178,7 @@ class SQLiteFile:
             try:
                 return self._try(slot, begin, work, object_name)
             except (sqlite3.Error, sqlite3.Warning, UnicodeDecodeError) as error:
-                if _is_undecodable(error) and not decoded_before:
+                if is_undecodable(error) and not decoded_before:
                     self._decode = _decode  # slower: only for a file that needs it
                     decoded_before = True
                     continue
@@ -196,7 +197,7 @@ class SQLiteFile:
         except BaseException as error:
             if not _is_busy(error):
                 slot.drop()
-            if at_commit and _code(error) == sqlite3.SQLITE_IOERR:
+            if at_commit and code_of(error) == Code.IOERR:
                 raise OutcomeUnknown(
                     f"{self.path} could not be synced: {error}", object_name=object_name
                 ) from error
@@ -315,62 +316,38 @@ class SQLiteFile:
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
     def _translated(self, error: Exception, object_name: str) -> StoreError:
-        kind, message, hint = _MEANINGS.get(_code(error), (StoreError, "failed", ""))
+        kind, message, hint = _MEANINGS.get(code_of(error), (StoreError, "failed", ""))
         return kind(f"{self.path} {message}: {error}", object_name=object_name, hint=hint)
 
 
 _DAMAGED = "Keep a copy, then restore an export or try SQLite's own .recover"
 _MEANINGS: dict[int, tuple[type[StoreError], str, str]] = {
-    sqlite3.SQLITE_BUSY: (StoreBusy, "was kept locked by others for too long", ""),
-    sqlite3.SQLITE_LOCKED: (StoreBusy, "was kept locked by others for too long", ""),
-    sqlite3.SQLITE_PROTOCOL: (StoreBusy, "was kept locked by others for too long", ""),
-    sqlite3.SQLITE_FULL: (StoreFull, "has no room to grow", "Free space on its disk"),
-    sqlite3.SQLITE_TOOBIG: (TooLarge, "cannot take a value of this size", ""),
-    sqlite3.SQLITE_READONLY: (
+    Code.BUSY: (StoreBusy, "was kept locked by others for too long", ""),
+    Code.LOCKED: (StoreBusy, "was kept locked by others for too long", ""),
+    Code.PROTOCOL: (StoreBusy, "was kept locked by others for too long", ""),
+    Code.FULL: (StoreFull, "has no room to grow", "Free space on its disk"),
+    Code.TOOBIG: (TooLarge, "cannot take a value of this size", ""),
+    Code.READONLY: (
         PermissionDenied,
         "is read-only for this user",
         "The file, its folder and its -wal and -shm files must be writable",
     ),
-    sqlite3.SQLITE_PERM: (PermissionDenied, "may not be opened", "Check the mode of the file"),
-    sqlite3.SQLITE_CANTOPEN: (
+    Code.PERM: (PermissionDenied, "may not be opened", "Check the mode of the file"),
+    Code.CANTOPEN: (
         PermissionDenied,
         "cannot be opened",
         "The file, its folder and its -wal and -shm files must be readable and writable",
     ),
-    sqlite3.SQLITE_NOTADB: (
+    Code.NOTADB: (
         PlaceUnusable,
         "is not a SQLite file",
         "Name another file; this one was left as it is",
     ),
-    sqlite3.SQLITE_CORRUPT: (PlaceUnusable, "is damaged", _DAMAGED),
-    sqlite3.SQLITE_FORMAT: (PlaceUnusable, "is damaged", _DAMAGED),
-    sqlite3.SQLITE_CONSTRAINT: (PlaceUnusable, "is damaged", _DAMAGED),
-    sqlite3.SQLITE_MISMATCH: (PlaceUnusable, "is damaged", _DAMAGED),
+    Code.CORRUPT: (PlaceUnusable, "is damaged", _DAMAGED),
+    Code.FORMAT: (PlaceUnusable, "is damaged", _DAMAGED),
+    Code.CONSTRAINT: (PlaceUnusable, "is damaged", _DAMAGED),
+    Code.MISMATCH: (PlaceUnusable, "is damaged", _DAMAGED),
 }
-
-
-def damaged(what: str) -> sqlite3.DatabaseError:
-    """The error for content that SQLite takes and csijournal never wrote."""
-    error = sqlite3.DatabaseError(what)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
-
-
-def _code(error: BaseException) -> int:
-    """SQLite's primary result code, without the details above its low byte."""
-    usual = sqlite3.SQLITE_CORRUPT if _is_undecodable(error) else sqlite3.SQLITE_ERROR
-    return getattr(error, "sqlite_errorcode", usual) & 0xFF
-
-
-def _is_undecodable(error: BaseException) -> bool:
-    """Whether a text in the file is not UTF-8.
-
-    Python raises an OperationalError of its own then, without a code, or
-    UnicodeDecodeError where the text is part of a message.
-    """
-    if type(error) is sqlite3.OperationalError:
-        return not hasattr(error, "sqlite_errorcode")
-    return isinstance(error, UnicodeDecodeError)
 
 
 def _decode(text: bytes) -> str:
@@ -378,7 +355,7 @@ def _decode(text: bytes) -> str:
 
 
 def _is_busy(error: BaseException) -> bool:
-    return _code(error) == sqlite3.SQLITE_BUSY
+    return code_of(error) == Code.BUSY
 
 
 def _absolute(path: str | Path) -> Path:
