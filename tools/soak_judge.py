@@ -27,7 +27,7 @@ KILLED = "killed"
 """What became of a call whose process was killed in it."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Call:
     """One call of one client; `where` names the lines of its log.
 
@@ -103,7 +103,7 @@ class Ledger:
             setattr(self._calls[number], word, value)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class _Life:
     """What is certain about one reservation, or one member, and by which calls.
 

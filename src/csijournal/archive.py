@@ -55,7 +55,7 @@ _MISREAD = (ValueError, TypeError, LookupError, AttributeError, RecursionError, 
 """What comes of reading a line that is something else."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record:
     """What an archive says of one object; see the module for what None means.
 

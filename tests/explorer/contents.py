@@ -38,7 +38,7 @@ FOREIGN: dict[str, dict[str, bytes]] = {
 """What others keep in the same pool; nobody may ever touch it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Group:
     """A group object: its request name, where it has one, its members, and has it a group name?"""
 
@@ -52,7 +52,7 @@ class Group:
         return not self.request_name and not self.members
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """The contents as the invariants look at them; `taken` are UUIDs that leases list."""
 

@@ -35,7 +35,7 @@ from explorer.scenarios import Scenario
 from explorer.versions import NumberedStore
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bounds:
     """How much may go wrong in one schedule.
 

@@ -23,7 +23,7 @@ Verb = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
     """One call of the journal, or a stretch of a peer's work.
 
@@ -37,7 +37,7 @@ class Call:
     value: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Told:
     """A reservation that a caller now knows of; `created`: made for this caller."""
 
@@ -46,7 +46,7 @@ class Told:
     created: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Failed:
     """A call raised; `group_uuid` is the holder where the error names one."""
 
@@ -55,14 +55,14 @@ class Failed:
     store_error: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Began:
     """A call begins with the client's next operation."""
 
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ended:
     """A call returned; `outcome` None means done, or no such reservation."""
 

@@ -51,7 +51,7 @@ class Violation(Exception):
         return not invariants or self.invariant in invariants
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Open:
     """A call under way, and what was promised when it began.
 
@@ -65,7 +65,7 @@ class Open:
     disturbed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """Everything that clients were told, and what of it still binds.
 

@@ -48,7 +48,7 @@ Value = Union[dict[str, bytes], ObjectState, Names, int, None]
 Frozen = Union[tuple[tuple[str, bytes], ...], FrozenState, Names, int, None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operation:
     """A read (`write` is None) or a write.
 
@@ -124,7 +124,7 @@ class Operation:
         raise AssertionError(f"the journal never calls {self.verb}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What a store said: a value, or the name of an error."""
 

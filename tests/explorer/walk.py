@@ -14,7 +14,7 @@ from explorer.operations import guards, kind
 GuardedKind = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """A schedule that breaks an invariant, with the clients stopped at its end."""
 
@@ -26,7 +26,7 @@ class Finding:
         return "; ".join(self.schedule)
 
 
-@dataclass(slots=True)
+@dataclass
 class Tally:
     """How much a walk covered.
 
@@ -50,7 +50,7 @@ class Tally:
     guards: set[GuardedKind] = field(default_factory=set)
 
 
-@dataclass(slots=True)
+@dataclass
 class _Frame:
     state: State
     step: Step | None

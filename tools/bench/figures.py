@@ -9,7 +9,7 @@ from rich.table import Table
 from rounds import Spread, Times, ratio
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """A ratio that is to be reached: `above` divided by `below`, at most or at least `bound`.
 
@@ -34,7 +34,7 @@ class Target:
         return found.median <= bound if self.at_most else found.median >= bound
 
 
-@dataclass(slots=True)
+@dataclass
 class Case:
     """One comparison: its figures in rounds, and what they are to show."""
 

@@ -27,7 +27,7 @@ def fresh_name() -> str:
     return f"groupsnapshot-{_run}-{next(_numbers)}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spread:
     """Median and quartiles of some figures."""
 

@@ -97,7 +97,7 @@ class FindingKind(StrEnum):
         return CATALOG[self].alone_reason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """One row of the catalogue; `alone_reason` says why repair may act alone, or may not."""
 

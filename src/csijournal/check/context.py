@@ -16,7 +16,7 @@ from csijournal.wire.timestamps import NANOSECONDS, Timestamp
 Words = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
     """One check of one store.
 

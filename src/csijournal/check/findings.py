@@ -13,7 +13,7 @@ from csijournal.wire.schema import GROUPS
 __all__ = ["Finding", "FindingKind", "Severity"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One thing that is wrong with a record, an entry or another object of a journal.
 

@@ -11,7 +11,7 @@ from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import encode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
     """A group object as it was read; `record` is None where there is none."""
 

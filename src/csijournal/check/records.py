@@ -28,7 +28,7 @@ LOOKS_MAX = 4
 """How often something is read that is different each time: others are at work on it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EntrySuspect:
     """An entry that contradicted its group when it was last read; `kind` says how."""
 

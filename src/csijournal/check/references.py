@@ -20,7 +20,7 @@ from csijournal.wire.records import GroupRecord
 from csijournal.wire.schema import GROUPS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SharedSuspect:
     """An entry whose group another instance's entry of the same name pointed at too."""
 
@@ -30,7 +30,7 @@ class SharedSuspect:
     other: Instance
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnpointedSuspect:
     """A group that no entry pointed at when it was last read; `kind` says what it was."""
 

@@ -26,7 +26,7 @@ SECONDS_MAX = 10.0
 _BATCH_RECORDS = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sought:
     """What is searched for: texts as they stand, and UUIDs that a name or handle ends in."""
 
@@ -44,7 +44,7 @@ class Sought:
         return text is not None and (text in self.texts or ending_uuid(text) in self.uuids)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Referrer:
     """What names the thing that was searched for.
 

@@ -25,7 +25,7 @@ _MEMBERS_SNAPSHOT = re.compile(
 the group's name and the volume's handle (Ceph-CSI, internal/cephfs/groupcontrollerserver.go)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Relation:
     """One record that another refers to, or that refers to it.
 
@@ -55,7 +55,7 @@ class Relation:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Mention:
     """A text by which a record names another, and the journals that may have it, likelier first."""
 

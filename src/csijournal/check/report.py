@@ -70,7 +70,7 @@ _DEPTHS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Row:
     """One finding that the page lists."""
 
@@ -89,7 +89,7 @@ class _Row:
             yield f"key {self.finding.key}"
 
 
-@dataclass(slots=True)
+@dataclass
 class _Listed:
     """The first findings of one kind and severity."""
 

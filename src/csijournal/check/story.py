@@ -40,7 +40,7 @@ class RecordKind(enum.Enum):
     SPLIT = "split-record"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choice:
     """What can be done: the case in which it is right, and the commands, one after the other."""
 
@@ -48,7 +48,7 @@ class Choice:
     commands: tuple[Words, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judgement:
     """One thing that is wrong with a record, or only not finished; `kind` None is pending."""
 
@@ -62,7 +62,7 @@ class Judgement:
         return self.kind.value if self.kind else "pending"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Story(Generic[R]):
     """One UUID in one journal.
 

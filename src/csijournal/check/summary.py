@@ -17,7 +17,7 @@ NAMED_MAX = 1000
 _DAY_NS = 24 * 60 * 60 * NANOSECONDS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pending:
     """A record that a client may be making now.
 
@@ -48,7 +48,7 @@ class Pending:
         }
 
 
-@dataclass(slots=True)
+@dataclass
 class Summary:
     """What was looked at, filled while the findings come.
 

@@ -55,7 +55,7 @@ _STATE_WIDTH = 11
 _JOURNAL_WIDTH = 9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """An entry, what JSON says of its record, and the columns between its UUID and its name."""
 
@@ -64,7 +64,7 @@ class Row:
     columns: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """How one journal is listed; `several` where the journal is a column, `long` with records."""
 

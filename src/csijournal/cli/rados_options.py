@@ -16,7 +16,7 @@ from csijournal.store.rados.location import DRIVERS, RADOSLocation
 from csijournal.wire.handles import Handle
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LookedIn:
     """Where a handle led, and whether this is the cluster that it names, as far as is known.
 

@@ -73,7 +73,7 @@ def _row(name: str, text: str) -> list[str]:
     return wrapped(text, first=first) if name in {"found", "by hand"} else [first + printable(text)]
 
 
-@dataclass(slots=True)
+@dataclass
 class _Found:
     number: int = 0
     for_people: int = 0

@@ -32,7 +32,7 @@ IMAGE_NAMES = {"volumes": "image name", "snapshots": "snapshot name", "groups": 
 """What the name of the thing behind a record is called, in each journal."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Meaning:
     """One thing that a text can mean in one journal: `how` it names the UUID.
 

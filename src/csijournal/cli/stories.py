@@ -58,7 +58,7 @@ _UNPOPULATED = {
 """The kinds of a record that does not say whose it is."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Told:
     """One answer: how the text leads to it, and the story; none of an entry without UUID.
 
@@ -94,7 +94,7 @@ Each search may take seconds, and a volume's handle may lead to hundreds of grou
 """
 
 
-@dataclass(slots=True)
+@dataclass
 class Tracker:
     """Follows names and referrers to records of `schemas`; each record is told once.
 

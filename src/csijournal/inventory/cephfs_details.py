@@ -21,7 +21,7 @@ PENDING_STATES = frozenset({"init", "pending", "in-progress"})
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CloneSource:
     """The snapshot that a pending clone is copied from."""
 
@@ -30,7 +30,7 @@ class CloneSource:
     group: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class SubvolumeDetails(Details):
     """What a subvolume tells.
 
@@ -55,7 +55,7 @@ class SubvolumeDetails(Details):
         return self.state in PENDING_STATES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class SubvolumeSnapshotDetails(Details):
     """What a snapshot tells.
 
@@ -66,11 +66,15 @@ class SubvolumeSnapshotDetails(Details):
     has_pending_clones: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+_NO_REFERENCES = BackingReferences("", None, None)
+"""For a ReferenceDetails, which is always made with its own: defaults must follow defaults."""
+
+
+@dataclass(frozen=True)
 class ReferenceDetails(Details):
     """A reference of a shallow volume, with the object that it is in."""
 
-    references: BackingReferences
+    references: BackingReferences = _NO_REFERENCES
 
 
 class DetailsReader:

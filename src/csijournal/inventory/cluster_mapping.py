@@ -44,7 +44,7 @@ _CLUSTERS = "clusterIDMapping"
 _Id = TypeVar("_Id", str, int)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MappingEntry:
     """One entry: pairs of cluster ids, and pairs of pool and filesystem ids between them."""
 
@@ -57,7 +57,7 @@ class MappingEntry:
         return self.pool_ids if kind is LocationType.POOL else self.filesystem_ids
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClusterMapping:
     """The whole file; one without entries maps nothing."""
 

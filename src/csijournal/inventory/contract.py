@@ -35,7 +35,7 @@ class ThingKind(enum.Enum):
     SHALLOW_REFERENCE = "reference of a shallow volume"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Thing:
     """One image, subvolume, snapshot or group.
 
@@ -53,7 +53,7 @@ class Thing:
         return f"{text} of {printable(self.within)}" if self.within else text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NotCompared:
     """A part that was not looked at: what, why, and how to have it looked at."""
 
@@ -66,7 +66,7 @@ class NotCompared:
         return f"{text}. {self.hint}" if self.hint else text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Behind:
     """What stands behind a record, and what was not looked at to tell."""
 
@@ -84,7 +84,7 @@ class Behind:
         return not self.things and bool(self.not_compared)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """A snapshot of an image or subvolume.
 
@@ -98,7 +98,7 @@ class Snapshot:
     snapshot_id: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class Details:
     """What one thing tells of itself when it is opened.
 

@@ -56,7 +56,7 @@ _API_PATHS = {
 _UNUSED_FIELD = "managedFields"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KnownHandle:
     """A handle of Ceph-CSI's that Kubernetes knows, and the object that names it."""
 
@@ -66,7 +66,7 @@ class KnownHandle:
     object: KubernetesObject
 
 
-@dataclass(slots=True)
+@dataclass
 class PassedOver:
     """How many objects no journal can hold, or whose handle cannot be read.
 
@@ -82,7 +82,7 @@ class PassedOver:
     unreadable: list[tuple[KubernetesObject, str]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ListSource:
     """One file that was given.  `listed_ns`: when the list was made, as far as we know."""
 
@@ -263,7 +263,7 @@ class KubernetesLists:
                 self._by_uuid[handle.object_uuid].append(known)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Where:
     """A part of the input, for messages."""
 

@@ -37,7 +37,7 @@ class Relation(enum.Enum):
     """The object was made from it; it may have been deleted since, in order."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KubernetesObject:
     """What is worth telling of an object.
 
@@ -63,7 +63,7 @@ class KubernetesObject:
         return f"{self.kind.value} {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NamedHandle:
     """A handle, as text, in an object."""
 
@@ -126,7 +126,7 @@ def is_ceph_driver(driver: str) -> bool:
     return driver.endswith(".csi.ceph.com")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _FieldNames:
     claim: str
     policy: str

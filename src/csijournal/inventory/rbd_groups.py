@@ -27,7 +27,7 @@ _IMAGE_PREFIX = "image_"
 _IMAGE_KEY = re.compile(r"image_([0-9a-f]{16})_(.+)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GroupMember:
     """An image of an RBD group.
 
@@ -40,7 +40,7 @@ class GroupMember:
     image: Thing | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class GroupDetails(Details):
     """What an RBD group holds."""
 

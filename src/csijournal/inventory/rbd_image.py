@@ -23,7 +23,7 @@ _Result = TypeVar("_Result")
 _PURPOSES = {0: "user", 1: "group", 2: "trash", 3: "mirror"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LinkedImage:
     """A parent or a child; `pool` and `namespace` may be other ones than the image's.
 
@@ -41,7 +41,7 @@ class LinkedImage:
     in_trash: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True)
 class ImageDetails(Details):
     """What an RBD image tells.
 
@@ -55,7 +55,7 @@ class ImageDetails(Details):
     parent: LinkedImage | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageReader:
     """Reads images of the pool and namespace of `ioctx` and `store`, one at a time.
 

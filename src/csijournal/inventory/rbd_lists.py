@@ -44,7 +44,7 @@ def call_directly(job: Callable[[], _Result], /) -> _Result:
     return job()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrashEntry:
     """An image in the trash; times in nanoseconds since 1970.
 
@@ -64,7 +64,7 @@ class TrashEntry:
         return Thing(ThingKind.TRASHED_IMAGE, self.name, self.image_id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MirrorState:
     """How an image is mirrored; one that is not primary is a copy that RBD keeps."""
 
@@ -110,7 +110,7 @@ class PoolLists:
         return {entry.image_id: entry.thing for same in self.trash.values() for entry in same}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PoolLister:
     """Lists what RBD has in the pool and namespace of `ioctx` and `store`."""
 

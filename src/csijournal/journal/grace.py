@@ -28,7 +28,7 @@ Ceph-CSI's three writes lie milliseconds apart, so a driver at work writes withi
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grace:
     """The grace time, the settle time, and the clock that they are measured with."""
 

@@ -30,7 +30,7 @@ _ATTEMPTS_MAX = 3
 """How many leases are tried where the store does not answer: each costs its whole timeout."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class _Held:
     """One lease of ours, and what became of its UUIDs."""
 

@@ -12,7 +12,7 @@ from csijournal.wire.timestamps import Timestamp
 ReservationT = TypeVar("ReservationT")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reservation:
     """One volume group: a request name, the UUID that it got, and its members.
 
@@ -28,7 +28,7 @@ class Reservation:
     volume_map: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageReservation:
     """What the record of a volume or of a snapshot says.
 
@@ -68,7 +68,7 @@ class SnapshotReservation(ImageReservation):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EnsureResult(Generic[ReservationT]):
     """A reservation, and whether this call made it."""
 
@@ -76,7 +76,7 @@ class EnsureResult(Generic[ReservationT]):
     created: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """One line of a directory: a request name and the UUID that it points at.
 

@@ -33,7 +33,7 @@ from csijournal.wire.leases import Lease
 from csijournal.wire.schema import R
 
 
-@dataclass(slots=True)
+@dataclass
 class Recovery:
     """What recover did; with `dry_run`, what it would have done.
 

@@ -57,7 +57,7 @@ def random_uuid() -> str:
     return str(uuids.uuid4())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reserved(Generic[R]):
     """One reservation as it lies in the journal."""
 
@@ -66,7 +66,7 @@ class Reserved(Generic[R]):
     record: R
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request(Generic[R]):
     """What a caller asks for: a name, and what its record is to hold.
 

@@ -53,7 +53,7 @@ from csijournal.wire.text import decode, encode, shortened
 from csijournal.wire.timestamps import Timestamp
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LeaseCondition:
     """The lease that an entry is written under: none, or the one at `lease_key`.
 

@@ -200,7 +200,7 @@ class Watcher:
         return False
 
 
-@dataclass(slots=True)
+@dataclass
 class _Job:
     """A plan of a batch, the number of its first step, and why it must not be done, if so."""
 

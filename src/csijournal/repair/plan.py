@@ -11,7 +11,7 @@ from csijournal.store.contract import Guard, KeyAbsent, KeyEquals, Write
 Recheck = Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """One guarded write, in words, and what must still be so right before it.
 
@@ -30,7 +30,7 @@ class Step:
         return self.sentence if self.undoable else f"{self.sentence} (this cannot be undone)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """What will be done about one thing; `subject` names it.
 
@@ -44,7 +44,7 @@ class Plan:
     finding: Finding | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """What became of one plan; `skipped` says why it was not carried out to its end.
 

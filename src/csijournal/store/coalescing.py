@@ -60,7 +60,7 @@ def _apply_some(
             results[place] = own_copy(error)
 
 
-@dataclass(slots=True)
+@dataclass
 class _Group:
     """Places of writes to one object that may share an operation."""
 

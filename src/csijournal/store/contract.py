@@ -48,17 +48,17 @@ class Guarantee(enum.Flag):
     """Any number of hosts may use the place at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ObjectAbsent:
     """Holds where the object does not exist."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ObjectExists:
     """Holds where the object exists, be it empty."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeyAbsent:
     """Holds where the key is missing **or has an empty value**, object or no object.
 
@@ -68,14 +68,14 @@ class KeyAbsent:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeyPresent:
     """Holds where the key has a value that is not empty."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KeyEquals:
     """Holds where the key has exactly this value: UTF-8, not empty."""
 
@@ -83,7 +83,7 @@ class KeyEquals:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unchanged:
     """Holds where nothing wrote to the object since `read_state` gave this version."""
 
@@ -93,7 +93,7 @@ class Unchanged:
 Guard = Union[Unchanged, ObjectAbsent, ObjectExists, KeyAbsent, KeyPresent, KeyEquals]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Write:
     """One atomic operation on one object.
 
@@ -124,7 +124,7 @@ class Write:
             raise InvalidInput(f"a value put into {self.object_name} is not bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Unreadable:
     """Something in an object that no map from text to bytes can hold as it is.
 
@@ -178,7 +178,7 @@ def require_readable(
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ObjectState:
     """All of one object at one moment, for changing it only if it is still so.
 

@@ -52,7 +52,7 @@ def _locked() -> threading.Lock:
     return lock
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class _Caller:
     """One caller and its write.
 
@@ -76,7 +76,7 @@ class _Caller:
             self.woken.release()
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class _Queue:
     """Callers that wait for one conflict key, in the order they came.
 

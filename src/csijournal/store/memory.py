@@ -23,7 +23,7 @@ from csijournal.store.contract import (
 )
 
 
-@dataclass(slots=True)
+@dataclass
 class _Object:
     modified_ns: int = 0
     version: int = 0

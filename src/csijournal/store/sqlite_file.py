@@ -75,7 +75,7 @@ _Result = TypeVar("_Result")
 Work = Callable[[sqlite3.Connection], _Result]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class _Slot:
     """Room for one connection; whoever uses it holds `lock`.
 

@@ -29,7 +29,7 @@ SENTENCES_MAX = 20
 _SINCE_THEN = "something else lies there by now; --overwrite replaces it"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Difference:
     """One record of an archive that the place does not agree with.
 

@@ -32,7 +32,7 @@ class ReferenceType(enum.IntEnum):
     MASKED = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BackingReferences:
     """One such object: who refers to the snapshot with this handle.
 

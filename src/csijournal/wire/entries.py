@@ -24,14 +24,14 @@ from csijournal.wire.uuids import is_uuid
 _IN_POOL = re.compile(r"([0-9a-fA-F]{16})/(.{36})(?:/.*)?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RecordHere:
     """The record of `uuid` in the directory's own pool."""
 
     uuid: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RecordInPool:
     """The record of `uuid` in the pool `pool_id`."""
 
@@ -39,14 +39,14 @@ class RecordInPool:
     uuid: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MappedHandle:
     """The handle that an older one, the key, stands for since a failover."""
 
     handle: Handle
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnreadableTarget:
     """A value that is none of these."""
 

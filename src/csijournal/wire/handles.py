@@ -35,7 +35,7 @@ CLUSTER_ID_BYTES_MAX = NAME_BYTES_MAX - _FIXED_BYTES
 _LOCATION_ID_MAX = 2**64 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Handle:
     """One handle taken apart.
 

@@ -19,7 +19,7 @@ REVOKED_LEASE_PREFIX = "csi.lease.revoked."
 CLEANUP_PREFIX = "csi.lease.cleanup."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lease:
     """UUIDs that a client may be using.
 

@@ -41,7 +41,7 @@ class KeyRole(StrEnum):
     """Nothing that any of the journals writes there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Owned:
     """An object of a journal.
 

@@ -102,7 +102,7 @@ class AnyRecord(Protocol):
         """When it was made; None where it is not said or unreadable."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GroupRecord:
     """What a group's record says, each attribute None where the key is missing.
 
@@ -160,7 +160,7 @@ def group_attributes(request_name: str, group_name: str, created: Timestamp) -> 
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImageRecord:
     """What the record of a volume or of a snapshot says.
 
@@ -266,7 +266,7 @@ def parse_snapshot(entries: Mapping[str, bytes]) -> SnapshotRecord:
     return _parse_image(SnapshotRecord, entries)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NewImage:
     """What the record of a volume or of a snapshot starts its life with; empty is not written.
 

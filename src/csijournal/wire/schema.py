@@ -49,7 +49,7 @@ SNAPSHOT_NAME_BYTES_MAX = 255
 R = TypeVar("R", bound=AnyRecord)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JournalSchema(Generic[R]):
     """One journal's names: of objects, of keys, and of what stands behind a record.
 

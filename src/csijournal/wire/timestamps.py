@@ -28,7 +28,7 @@ _RFC3339 = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, order=True)
 class Timestamp:
     """`nanoseconds` since 1970 in UTC, shown at `offset_minutes` east of UTC.
 

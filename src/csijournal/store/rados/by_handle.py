@@ -18,7 +18,7 @@ RECORD_PREFIXES = ("csi.volume.group.", "csi.volume.", "csi.snap.")
 """The objects that a handle's UUID may name (Ceph-CSI, internal/journal)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HandlePool:
     """A pool and namespace that a handle may mean; `filesystem` where its number is one's id.
 

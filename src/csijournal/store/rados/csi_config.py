@@ -21,7 +21,7 @@ RBD_NAMESPACE = ""
 CEPHFS_NAMESPACE = "csi"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CephCluster:
     """One entry: where the cluster's monitors are, and where its journals lie."""
 

@@ -42,7 +42,7 @@ _OWN_USERS = "client.csijournal"
 _READING_USER = f"{_OWN_USERS}-verify"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ErrorContext:
     """Who works where, for messages: never a key."""
 

@@ -42,7 +42,7 @@ WORDS = (
 """What can be said about a location: the options of a URL, and those of the command line."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RADOSLocation:
     """A pool and namespace, and how to reach them; `key` is a secret and in no text.
 

@@ -25,7 +25,7 @@ _ADMIN = "client.admin"
 _KEY_HEAD = Struct("<HIIH")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Login:
     """Everything that a connection needs but the pool; `key` is a secret."""
 

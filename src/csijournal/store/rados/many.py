@@ -19,7 +19,7 @@ READS_UNDER_WAY_MAX = 64
 """How many objects are asked for at a time: enough to hide the round trips, and bounded."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Started:
     """An asynchronous read; librados fills `answers` until `completion` is complete."""
 
