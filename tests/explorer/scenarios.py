@@ -192,7 +192,7 @@ class Client:
 
     @property
     def own_uuids(self) -> tuple[str, ...]:
-        first = int.from_bytes(self.name.encode()) * 0x100
+        first = int.from_bytes(self.name.encode(), "big") * 0x100
         counted = tuple(uuid_number(first + number) for number in range(LISTED))
         return self.uuids + counted
 

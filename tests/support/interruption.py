@@ -84,7 +84,7 @@ class Strike:
     def _reach(self, frame: FrameType, what: str) -> None:
         self._left -= 1
         if self._left == 0:
-            self.where = f"{frame.f_code.co_qualname}:{frame.f_lineno}, {what}"
+            self.where = f"{frame.f_code.co_name}:{frame.f_lineno}, {what}"
             raise Struck(self.where)
 
 

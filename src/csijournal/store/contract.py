@@ -374,7 +374,9 @@ class Store(ABC):
         """Raise StoreUnsuitable unless this store promises all of `needed`."""
         missing = needed & ~self.guarantees
         if missing:
-            names = ", ".join((flag.name or "").lower().replace("_", " ") for flag in missing)
+            names = ", ".join(
+                (flag.name or "").lower().replace("_", " ") for flag in Guarantee if flag & missing
+            )
             raise StoreUnsuitable(
                 f"the store {self.place} does not promise to be: {names}",
                 hint="Choose a store that does: sqlite between processes, rados between hosts",
