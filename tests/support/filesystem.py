@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import rados
-
 from cluster import ThrowawayCluster
 from csijournal.wire.backing_references import VERSION_ATTRIBUTE, object_name
 
@@ -80,6 +78,9 @@ class References:
     """Writes objects of references as the driver does: each change is one operation."""
 
     def __init__(self, cluster: ThrowawayCluster) -> None:
+        import rados  # noqa: PLC0415 - only where there is Ceph
+
+        self._rados = rados
         self._cluster = rados.Rados(conffile=str(cluster.conf), name="client.admin")
         self._cluster.connect()
         self._ioctx = self._cluster.open_ioctx(METADATA_POOL)
@@ -95,7 +96,7 @@ class References:
     def write(
         self, handle: str, count: int, puts: Mapping[str, bytes], *, removed: Sequence[str] = ()
     ) -> None:
-        with rados.WriteOpCtx() as operation:
+        with self._rados.WriteOpCtx() as operation:
             operation.write_full(count.to_bytes(4, "big"))
             operation.set_xattr(VERSION_ATTRIBUTE, (1).to_bytes(4, "big"))
             self._ioctx.set_omap(operation, tuple(puts), tuple(puts.values()))
