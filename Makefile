@@ -26,10 +26,11 @@ test: $(VENV)/ready ceph cephfs  ## all tests, on a real Ceph cluster too
 test-fast: $(VENV)/ready  ## the tests that need no Ceph
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not ceph"
 
-lint: $(VENV)/ready  ## style and types
+lint: $(VENV)/ready  ## style, types, and nothing that Python 3.9 lacks
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/vermin --quiet --no-tips --violations --target=3.9- src tests tools
 
 format: $(VENV)/ready  ## put the code in the common style
 	$(BIN)/ruff check --fix
