@@ -49,7 +49,7 @@ os.environ.setdefault("CSIJOURNAL_SETTLE", "0s")
 def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayCluster]:
     """The test run's own cluster; failing to start it fails the run."""
     with ThrowawayCluster(tmp_path_factory.mktemp("ceph") / "cluster") as cluster:
-        cluster.create_pool(POOL)
+        cluster.create_pool(POOL, application="rbd")
         yield cluster
 
 

@@ -314,9 +314,11 @@ class ThrowawayCluster:
                 self._kill(daemon)
             shutil.rmtree(self.folder)
 
-    def create_pool(self, name: str) -> None:
-        """Make a pool, and return when it has taken a write."""
+    def create_pool(self, name: str, *, application: str = "") -> None:
+        """Make a pool, tagged with what it is for, and return when it has taken a write."""
         self.run("osd", "pool", "create", name)
+        if application:
+            self.run("osd", "pool", "application", "enable", name, application)
         self._await_write(name)
 
     def create_user(self, name: str, *, mon: str, osd: str) -> Path:

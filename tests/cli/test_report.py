@@ -190,7 +190,8 @@ def test_only_so_many_of_a_kind_are_listed(cli: CLI) -> None:
 @pytest.mark.parametrize(("days", "bucket"), [(-1, 0), (0, 1), (1, 2), (6, 2), (7, 3), (730, 7)])
 def test_each_age_falls_into_its_bucket(days: int, bucket: int) -> None:
     report = Report(depth=Depth.QUICK, grace="15m")
-    summary = Summary(groups=1)
+    summary = Summary()
+    summary.journals["groups"].records = 1
     summary.ages_days[days] += 1
     summary.sizes[0] += 1
     report.add_summary("memory:", summary)
@@ -206,7 +207,8 @@ def test_several_places_are_told_apart() -> None:
     report = Report(depth=Depth.FULL, grace="15m")
     for place in ("rados://rbd/a", "rados://rbd/b"):
         report.add(place, Finding(FindingKind.UNKNOWN_KEY, DIRECTORY, "default", key="x"), [])
-        summary = Summary(entries=2)
+        summary = Summary()
+        summary.journals["groups"].entries = 2
         summary.kinds[FindingKind.UNKNOWN_KEY] += 1
         report.add_summary(place, summary)
 

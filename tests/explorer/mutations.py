@@ -224,7 +224,7 @@ def _no_final_steps(*_: object, **__: object) -> Iterator[Step]:
 def _look_without_revoking(planner: Planner, finding: findings.Finding) -> Iterator[Step]:
     for lease in Records(planner._store, GROUPS, finding.instance_id, validate=False).leases():
         if lease.key == finding.key:
-            yield from planner._stranded(lease)
+            yield from planner._stranded(GROUPS, lease)
 
 
 def _carry_out_blindly(store: Store, plan: Plan) -> Outcome:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from itertools import takewhile
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -48,6 +49,10 @@ FOREIGN: Objects = {
     "rbd_info": {},
 }
 """What others keep in the same pool; nobody may ever touch it."""
+
+
+GROUP_KINDS = frozenset(takewhile(lambda kind: kind != "unpopulated-record", FindingKind))
+"""The kinds of the journal of groups stand first in the catalogue."""
 
 
 class _Removal(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from csijournal.check.findings import Finding, FindingKind
@@ -10,6 +10,7 @@ from csijournal.check.scan import Depth, Summary, Verifier
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.store import Store
 from csijournal.wire.leases import LEASE_PREFIX
+from csijournal.wire.schema import GROUPS, AnySchema
 from csijournal.wire.timestamps import Timestamp
 
 Objects = dict[str, dict[str, bytes]]
@@ -45,11 +46,13 @@ def look(
     deep: bool = True,
     instance_id: str = "default",
     grace_seconds: float = GRACE_SECONDS,
+    journals: Sequence[AnySchema] = (GROUPS,),
     clock: Callable[[], Timestamp] = Timestamp.now,
 ) -> tuple[list[Finding], Summary]:
     """Everything that verify finds, and what it counted."""
     verifier = Verifier(
         store,
+        journals=journals,
         instance_id=instance_id,
         depth=Depth.FULL if deep else Depth.QUICK,
         grace_seconds=grace_seconds,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from csijournal.compat import StrEnum
-from csijournal.store.contract import Store
+from csijournal.wire.schema import GROUPS, SNAPSHOTS
 from csijournal.wire.uuids import ending_uuid
 
 
@@ -33,7 +33,7 @@ class Alone(enum.Enum):
     IF_CERTAIN = "if certain"
     """The check says so of each finding for which it could prove what is right."""
     IF_NOTHING_BEHIND = "if nothing is behind"
-    """As above, and only where nothing outside of the store can hang on the record."""
+    """As above, and only where it was looked up that nothing hangs on the record."""
 
 
 _RENAMED = {"revived-group": "members-elsewhere"}
@@ -63,6 +63,28 @@ class FindingKind(StrEnum):
     UNREADABLE_TIME = "unreadable-time"
     UNKNOWN_KEY = "unknown-key"
     LARGE_DIRECTORY = "large-directory"
+
+    # Of volumes and snapshots
+    UNPOPULATED_RECORD = "unpopulated-record"
+    NAMELESS_RECORD = "nameless-record"
+    ORPHAN_RECORD = "orphan-record"
+    DETACHED_RECORD = "detached-record"
+    EMPTY_RECORD = "empty-record"
+    PARTIAL_RECORD = "partial-record"
+    SPLIT_RECORD = "split-record"
+    WRONG_NAME = "wrong-name"
+    SOURCE_LOST = "source-lost"
+    NFS_ATTRIBUTE_ELSEWHERE = "nfs-attribute-elsewhere"
+    MAPPING = "mapping"
+
+    # References between records
+    MEMBER_WITHOUT_RECORD = "member-without-record"
+    MEMBER_IN_UNKNOWN_POOL = "member-in-unknown-pool"
+    RECORD_NAMES_MISSING_GROUP = "record-names-missing-group"
+    SOURCE_MISSING = "source-missing"
+    IN_TWO_GROUPS = "in-two-groups"
+    TWICE_RESERVED = "twice-reserved"
+    WRONG_NAMESPACE = "wrong-namespace"
 
     @classmethod
     def named(cls, name: object) -> FindingKind:
@@ -112,13 +134,13 @@ CATALOG: Mapping[FindingKind, Row] = {
     FindingKind.DANGLING_ENTRY: Row(
         Severity.ERROR,
         (
-            "The request name points at a group object that does not exist: a client died in the"
-            " middle of an undo, or somebody deleted the RBD group by hand. Ceph-CSI fails forever"
-            " for this name."
+            "The request name points at a record that does not exist: a client died in the middle"
+            " of a delete, or somebody removed things by hand. Ceph-CSI fails forever for the name"
+            " of a volume or of a group."
         ),
-        "repair removes the entry. The next request of that name then makes a new group.",
-        Alone.IF_CERTAIN,
-        "The entry was seen twice, with time between, with the same UUID and without a group.",
+        "repair removes the entry. The next request of that name then starts anew.",
+        Alone.IF_NOTHING_BEHIND,
+        "The entry was seen twice, with time between, with the same UUID and without a record.",
     ),
     FindingKind.UNPOPULATED_GROUP: Row(
         Severity.ERROR,
@@ -127,7 +149,7 @@ CATALOG: Mapping[FindingKind, Row] = {
             " died while it made the group. Ceph-CSI fails forever for this name."
         ),
         "repair removes the group object and the entry.",
-        Alone.IF_CERTAIN,
+        Alone.IF_NOTHING_BEHIND,
         "The group object is older than the grace time and holds nothing.",
     ),
     FindingKind.NAMELESS_GROUP: Row(
@@ -146,9 +168,9 @@ CATALOG: Mapping[FindingKind, Row] = {
             "No request name points at this group, and it has no members: a client died between the"
             " two writes of a reservation, or two hosts reserved one name."
         ),
-        "The group object can be removed if no RBD group has the group's name (`rbd group ls`).",
+        "repair removes the group object, unless an RBD group of this UUID exists.",
         Alone.IF_NOTHING_BEHIND,
-        "An RBD group of this name may exist and hold images, and that was not looked up.",
+        "The group object is older than the grace time, and no RBD group has its UUID.",
     ),
     FindingKind.DETACHED_GROUP: Row(
         Severity.ERROR,
@@ -163,10 +185,9 @@ CATALOG: Mapping[FindingKind, Row] = {
             "A group object that holds nothing, and no request name points at it: a driver died"
             " right after it created the object."
         ),
-        "The group object can be removed if no RBD group has a name that ends in its UUID"
-        " (`rbd group ls`).",
+        "repair removes the group object, unless an RBD group of this UUID exists.",
         Alone.IF_NOTHING_BEHIND,
-        "An RBD group of this UUID may exist and hold images, and that was not looked up.",
+        "The group object is older than the grace time, and no RBD group has its UUID.",
     ),
     FindingKind.MEMBERS_ELSEWHERE: Row(
         Severity.WARNING,
@@ -186,32 +207,32 @@ CATALOG: Mapping[FindingKind, Row] = {
     FindingKind.NAME_MISMATCH: Row(
         Severity.ERROR,
         (
-            "The request name points at a group that says it belongs to another request name."
+            "The request name points at a record that says it belongs to another request name."
             ' Ceph-CSI fails with "internal state inconsistent, omap names mismatch".'
         ),
         (
             "Where the other name's own entry is right, repair removes this entry. Otherwise decide"
-            " whose the group is: attach or drop."
+            " whose the record is; of a group: attach or drop."
         ),
         Alone.IF_CERTAIN,
         "The other name has a right entry of its own, so that this entry is the wrong one.",
     ),
     FindingKind.SHARED_UUID: Row(
         Severity.ERROR,
-        "Two request names point at one group. An undo of one would remove the other's group.",
-        "Where the group says whose it is, repair removes the other entry. Otherwise drop one.",
+        "Two request names point at one record. A delete of one would remove the other's.",
+        "Where the record says whose it is, repair removes the other entry. Otherwise drop one.",
         Alone.IF_CERTAIN,
-        "The group says whose it is, and that name's entry points at it.",
+        "The record says whose it is, and that name's entry points at it.",
     ),
     FindingKind.CORRUPT_ENTRY: Row(
         Severity.ERROR,
         (
-            "The entry of the request name does not hold a group UUID. Ceph-CSI fails forever for"
-            " this name."
+            "The entry of the request name does not hold a UUID. Ceph-CSI fails forever for this"
+            " name."
         ),
         "Drop the entry. If you know which group was meant, attach that group then.",
         Alone.NEVER,
-        "Only a person can know which group was meant.",
+        "Only a person can know which record was meant.",
     ),
     FindingKind.WRONG_GROUP_NAME: Row(
         Severity.ERROR,
@@ -274,8 +295,8 @@ CATALOG: Mapping[FindingKind, Row] = {
     FindingKind.INVALID_REQUEST_NAME: Row(
         Severity.WARNING,
         (
-            "The request name breaks the CSI rules (empty, over 128 bytes, or with control"
-            " characters). Ceph-CSI accepted it; csijournal refuses to reserve or undo it."
+            "The request name breaks the CSI rules (empty, too long, or with control characters)."
+            " Ceph-CSI accepted it; csijournal refuses to reserve or undo it."
         ),
         "Nothing needs to be done while it is in use. drop removes it.",
         Alone.NEVER,
@@ -284,12 +305,12 @@ CATALOG: Mapping[FindingKind, Row] = {
     FindingKind.MISSING_ATTRIBUTE: Row(
         Severity.WARNING,
         (
-            "The group has no csi.groupname. csijournal derives the name; Ceph-CSI answers with an"
-            " empty name."
+            "The record lacks a name or an id that Ceph-CSI uses: csi.groupname of a group (it"
+            " answers with an empty name), csi.imagename or csi.imageid of a volume or snapshot."
         ),
-        "attach writes the name again.",
+        "attach writes a group's name again. Ceph-CSI itself stores a missing image id.",
         Alone.NEVER,
-        "The prefix of the lost name is not known.",
+        "The prefix of a lost name is not known.",
     ),
     FindingKind.UNREADABLE_TIME: Row(
         Severity.WARNING,
@@ -312,7 +333,190 @@ CATALOG: Mapping[FindingKind, Row] = {
         Alone.NEVER,
         "Which reservations are not needed is the driver's business.",
     ),
+    # Of volumes and snapshots
+    FindingKind.UNPOPULATED_RECORD: Row(
+        Severity.ERROR,
+        (
+            "The request name points at an empty record: a driver died while it made the volume or"
+            " snapshot. Ceph-CSI fails forever for the name of a volume."
+        ),
+        "repair removes the record and the entry, unless an image or subvolume of the UUID exists.",
+        Alone.IF_NOTHING_BEHIND,
+        "The record is older than the grace time, holds nothing, and nothing has its UUID.",
+    ),
+    FindingKind.NAMELESS_RECORD: Row(
+        Severity.ERROR,
+        (
+            "The request name points at a record that has attributes and does not say its request"
+            " name. Ceph-CSI fails forever for this name."
+        ),
+        "Look at what stands behind it (show). Nothing removes it by itself.",
+        Alone.NEVER,
+        "Only a person can know whether the attributes are this request's.",
+    ),
+    FindingKind.ORPHAN_RECORD: Row(
+        Severity.ERROR,
+        (
+            "No request name points at this record, and nothing stands behind it: its image or"
+            " subvolume is gone, or was never made."
+        ),
+        "repair removes the record.",
+        Alone.IF_NOTHING_BEHIND,
+        (
+            "The record is older than the grace time, nothing has its UUID, and no other record"
+            " names it."
+        ),
+    ),
+    FindingKind.DETACHED_RECORD: Row(
+        Severity.ERROR,
+        (
+            "No request name points at this record, and an image or subvolume stands behind it, or"
+            " may. Pods may use the volume: a handle needs no entry. But the same request would"
+            " make a second volume."
+        ),
+        "Find out from Kubernetes whether somebody uses it, before anything else.",
+        Alone.NEVER,
+        "Somebody may use what stands behind it.",
+    ),
+    FindingKind.EMPTY_RECORD: Row(
+        Severity.ERROR,
+        (
+            "A record that holds nothing, and no request name points at it: a driver died right"
+            " after it created the object."
+        ),
+        "repair removes the record, unless an image or subvolume of the UUID exists.",
+        Alone.IF_NOTHING_BEHIND,
+        "The record is older than the grace time, holds nothing, and nothing has its UUID.",
+    ),
+    FindingKind.PARTIAL_RECORD: Row(
+        Severity.ERROR,
+        (
+            "A record with nothing but csi.imageid or csi.nfs.cluster, and no request name points"
+            " at it: a call that came after the delete made the record again."
+        ),
+        "repair removes the record, unless an image or subvolume of the UUID exists.",
+        Alone.IF_NOTHING_BEHIND,
+        "The record is older than the grace time, and nothing has its UUID.",
+    ),
+    FindingKind.SPLIT_RECORD: Row(
+        Severity.ERROR,
+        (
+            "Entry and record lie in two pools, in a way that Ceph-CSI cannot read back, or the"
+            " record names a journal pool that does not exist. It fails for this name, or makes"
+            " the volume again."
+        ),
+        "Compare both pools (show NAME -p each pool). csijournal removes nothing here.",
+        Alone.NEVER,
+        "Each pool holds a part of what is known of the volume.",
+    ),
+    FindingKind.WRONG_NAME: Row(
+        Severity.ERROR,
+        (
+            "The name of the image or subvolume in the record does not end in its UUID, so that a"
+            " delete by that name misses the record."
+        ),
+        "Compare with the image's own name (rbd info, or ceph fs subvolume info).",
+        Alone.NEVER,
+        "An image may exist under the wrong name.",
+    ),
+    FindingKind.SOURCE_LOST: Row(
+        Severity.ERROR,
+        (
+            "The snapshot's record has no csi.source. URGENT: the next CreateSnapshot of this name"
+            " makes Ceph-CSI remove record and entry, although the snapshot's image is there."
+        ),
+        "Write the source back before the snapshot is asked for again: the name of its image.",
+        Alone.NEVER,
+        "What the snapshot was taken of is a person's to confirm.",
+    ),
+    FindingKind.NFS_ATTRIBUTE_ELSEWHERE: Row(
+        Severity.WARNING,
+        (
+            "A record with csi.nfs.cluster alone, and the volume's real record lies in another"
+            " namespace: the NFS driver writes this key into its default namespace."
+        ),
+        "Nothing needs to be done while the volume lives. Ceph-CSI never removes it.",
+        Alone.NEVER,
+        "The NFS driver reads the key from here as long as the volume lives.",
+    ),
+    FindingKind.MAPPING: Row(
+        Severity.NOTE,
+        "The entry maps an old volume handle to a new one: older drivers wrote it at a failover.",
+        "Nothing needs to be done.",
+        Alone.NEVER,
+        "It is not a reservation, and drivers may still read it.",
+    ),
+    # References between records
+    FindingKind.MEMBER_WITHOUT_RECORD: Row(
+        Severity.ERROR,
+        (
+            "A group names a volume or snapshot that has no record any more. Ceph-CSI fails for"
+            " the whole group, and nothing can be restored from this member."
+        ),
+        "If the member is gone for good: remove it from the group.",
+        Alone.NEVER,
+        "Only a person can know that the member is not needed.",
+    ),
+    FindingKind.MEMBER_IN_UNKNOWN_POOL: Row(
+        Severity.WARNING,
+        (
+            "The handle of a group's member names a pool that does not exist in this cluster: the"
+            " group was made in another cluster, or the pool is gone."
+        ),
+        "After a failover, look with --cluster-mapping FILE, which Ceph-CSI uses as well.",
+        Alone.NEVER,
+        "Only a person can know which pool took the place of the old one.",
+    ),
+    FindingKind.RECORD_NAMES_MISSING_GROUP: Row(
+        Severity.WARNING,
+        "The volume or snapshot says that it belongs to a group, and that group has no record.",
+        "Nothing needs to be done: Ceph-CSI does not look at it when it deletes the volume.",
+        Alone.NEVER,
+        "The group may lie in a place that was not looked at.",
+    ),
+    FindingKind.SOURCE_MISSING: Row(
+        Severity.ERROR,
+        (
+            "The snapshot's source has neither a record nor an image or subvolume, and the"
+            " snapshot itself has none either. (A source that was deleted before its snapshots is"
+            " in order, and only a note.)"
+        ),
+        "Delete the snapshot in Kubernetes: nothing is left to restore from it.",
+        Alone.NEVER,
+        "Kubernetes still knows the snapshot.",
+    ),
+    FindingKind.IN_TWO_GROUPS: Row(
+        Severity.WARNING,
+        "Two groups name the same volume as a member, and RBD lets an image be in one only.",
+        "Compare with the groups in Kubernetes, and remove the member from the wrong one.",
+        Alone.NEVER,
+        "Only a person can know to which group the volume belongs.",
+    ),
+    FindingKind.TWICE_RESERVED: Row(
+        Severity.WARNING,
+        (
+            "One request name is reserved in two instances, or one UUID has a record in two"
+            " namespaces. After a retry in another pool or instance both exist for ever."
+        ),
+        "Find out from Kubernetes which of the two is used.",
+        Alone.NEVER,
+        "Both may be complete, and only one is used.",
+    ),
+    FindingKind.WRONG_NAMESPACE: Row(
+        Severity.WARNING,
+        (
+            "The group lies in another namespace than its members: a driver that serves several"
+            " filesystems can write a record into the namespace of another one."
+        ),
+        "Compare the namespaces of both (radosNamespace in config.json).",
+        Alone.NEVER,
+        "csijournal moves no record between namespaces.",
+    ),
 }
+
+
+LEAKS: frozenset[FindingKind] = frozenset()
+"""Kinds of things that take space and that nobody uses."""
 
 
 _GROUP_SNAPSHOT_SUFFIX = "-vg"
@@ -323,10 +527,13 @@ entry stays each time (Ceph-CSI, internal/rbd/group_controllerserver.go).
 """
 
 
-def severity_of(kind: FindingKind, request_name: str | None) -> Severity:
-    """How much one finding matters: as its kind, but for what a group snapshot leaves."""
-    if kind is FindingKind.DANGLING_ENTRY and is_left_by_group_snapshot(request_name or ""):
-        return Severity.NOTE  # nobody asks for that name again, so that nothing is stuck
+def severity_of(kind: FindingKind, request_name: str | None, journal: str) -> Severity:
+    """How much one finding matters: as its kind, but for what heals or harms nobody."""
+    if kind is FindingKind.DANGLING_ENTRY:
+        if is_left_by_group_snapshot(request_name or "") and journal == GROUPS.journal:
+            return Severity.NOTE  # nobody asks for that name again, so that nothing is stuck
+        if journal == SNAPSHOTS.journal:
+            return Severity.WARNING  # Ceph-CSI removes it when it is asked for the name again
     return kind.severity
 
 
@@ -337,10 +544,3 @@ def is_left_by_group_snapshot(request_name: str) -> bool:
     """
     before = request_name.removesuffix(_GROUP_SNAPSHOT_SUFFIX)
     return before != request_name and ending_uuid(before) is not None
-
-
-def may_repair_alone(kind: FindingKind, store: Store) -> bool:
-    """Whether repair may ever act alone on this kind in this store."""
-    if kind.alone is Alone.IF_NOTHING_BEHIND:
-        return store.stands_alone
-    return kind.alone is Alone.IF_CERTAIN

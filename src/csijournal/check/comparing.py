@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from csijournal.check.findings import Finding
-from csijournal.check.story import AnySchema
 from csijournal.wire.records import AnyRecord
+from csijournal.wire.schema import AnySchema
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class Comparison(ABC):
 
     def look_around(self) -> None:  # noqa: B027 - not every comparison has two sides
         """All records were read: note what no record names."""
+
+    def why_kept(self, schema: AnySchema, uuid: str) -> str:  # noqa: ARG002 - most keep nothing
+        """Why a record must stay though nothing is behind it, in a sentence; "" for no reason."""
+        return ""
 
     @property
     @abstractmethod

@@ -8,7 +8,7 @@ from typing import Any
 
 from csijournal.check.catalog import Alone, FindingKind, Severity, severity_of
 from csijournal.errors import InvalidInput
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.schema import GROUPS, schema_of
 
 __all__ = ["Finding", "FindingKind", "Severity"]
 
@@ -21,6 +21,9 @@ class Finding:
     `found` says what is there.  `automatic` says whether repair may act on it
     alone; where it may not, `left_because` says why, if the kind would allow
     it, and `commands` are the arguments of the commands for a person to choose.
+    `thing` is what it is about outside of the journals, such as an image, and
+    `size_bytes` what that was provisioned with: an upper bound of what it takes.
+    `is_note` says that it is harmless here, though its kind is not.
     """
 
     kind: FindingKind
@@ -34,6 +37,9 @@ class Finding:
     commands: tuple[tuple[str, ...], ...] = ()
     journal: str = GROUPS.journal
     left_because: str = ""
+    thing: str = ""
+    size_bytes: int | None = None
+    is_note: bool = False
 
     @property
     def group_uuid(self) -> str:
@@ -43,7 +49,9 @@ class Finding:
     @property
     def severity(self) -> Severity:
         """How much this finding matters."""
-        return severity_of(self.kind, self.request_name)
+        if self.is_note:
+            return Severity.NOTE
+        return severity_of(self.kind, self.request_name, self.journal)
 
     def to_json(self) -> dict[str, Any]:
         """All of it for a script, with the texts of its kind."""
@@ -61,6 +69,9 @@ class Finding:
             "automatic": self.automatic,
             "commands": self.commands,
             "left_because": self.left_because,
+            "thing": self.thing,
+            "size_bytes": self.size_bytes,
+            "is_note": self.is_note,
             "meaning": self.kind.meaning,
             "cure": self.kind.remedy,
         }
@@ -87,8 +98,11 @@ class Finding:
                 found=_text(fields["found"]),
                 automatic=fields["automatic"] is True and kind.alone is not Alone.NEVER,
                 commands=tuple(tuple(map(_text, words)) for words in fields["commands"]),
-                journal=_text(fields.get("journal", GROUPS.journal)),
+                journal=schema_of(_text(fields.get("journal", GROUPS.journal))).journal,
                 left_because=_text(fields.get("left_because", "")),
+                thing=_text(fields.get("thing", "")),
+                size_bytes=_number(fields.get("size_bytes")),
+                is_note=fields.get("is_note") is True,
             )
         except (ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
             raise InvalidInput(
@@ -102,6 +116,12 @@ def _uuid(uuid: str, group_uuid: str) -> str:
     if uuid and group_uuid and uuid != group_uuid:
         raise ValueError("a finding is about one record")
     return uuid or group_uuid
+
+
+def _number(value: object) -> int | None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise TypeError(value)
+    return value
 
 
 def _text(value: object) -> str:

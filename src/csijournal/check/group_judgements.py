@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from csijournal.check.commands import attach_group, drop_entry, drop_group
 from csijournal.check.findings import FindingKind
-from csijournal.check.records import drop_entry, kind_without_entry
+from csijournal.check.kinds import kind_without_entry
 from csijournal.check.story import Choice, Judgement, Story, Words
+from csijournal.inventory.contract import Behind
 from csijournal.journal.state import EntryState, classify_record
 from csijournal.wire.records import GroupRecord
 from csijournal.wire.text import shortened
@@ -41,10 +43,11 @@ def _of_pointer(story: GroupStory, name: str) -> Iterator[Judgement]:
 
 
 def _without_name(story: GroupStory, name: str, state: EntryState) -> Judgement:
-    nobodys = Choice("if nobody needs it", (drop_entry(name), _drop_group(story)))
+    nobodys = Choice("if nobody needs it", (drop_entry(name), drop_group(story.uuid)))
     what = f"the entry of {shortened(name)} points at a group without a request name"
     if state is EntryState.NAMELESS:
-        theirs = Choice(f"if the members are those of {shortened(name)}", (_attach(story, name),))
+        attach = attach_group(story.uuid, name)
+        theirs = Choice(f"if the members are those of {shortened(name)}", (attach,))
         return Judgement(FindingKind.NAMELESS_GROUP, what, (theirs, nobodys))
     if story.pending:
         return Judgement(None, f"{what}, which a driver may be making now; look again later")
@@ -65,11 +68,11 @@ def _of_another(story: GroupStory, record: GroupRecord, name: str) -> Judgement:
             f"{what}, whose entry points at it too",
             (Choice(f"to leave the group to {shortened(owner)}", (drop,)),),
         )
-    mine = Choice(f"if the group is that of {shortened(name)}", (_attach(story, name),))
-    nobodys = Choice("if nobody needs the group", (drop, _drop_group(story)))
+    mine = Choice(f"if the group is that of {shortened(name)}", (attach_group(story.uuid, name),))
+    nobodys = Choice("if nobody needs the group", (drop, drop_group(story.uuid)))
     theirs = Choice(
         f"if the group is that of {shortened(owner)}, to give it back",
-        (drop, *_free(story, owner), ("attach", story.uuid)),
+        (drop, *_free(story, owner), attach_group(story.uuid)),
     )
     return Judgement(
         FindingKind.NAME_MISMATCH, f"{what}; {_own_entry(story, owner)}", (mine, theirs, nobodys)
@@ -82,19 +85,19 @@ def _without_entry(story: GroupStory, record: GroupRecord) -> Judgement:
     what = f"{known}; {_own_entry(story, owner)}" if owner else known
     if story.pending:
         return Judgement(None, f"{what}. A driver may be making it now; look again later")
-    kind = kind_without_entry(record)
-    nobodys = Choice("if nobody needs it", (_drop_group(story),))
+    kind = kind_without_entry(record, Behind())
+    nobodys = Choice("if nobody needs it", (drop_group(story.uuid),))
     if kind is not FindingKind.DETACHED_GROUP:
         return Judgement(kind, what, (nobodys,))
     used = Choice(
         f"if {shortened(owner or '')} is in use, to make it whole again",
-        (*_free(story, owner or ""), ("attach", story.uuid)),
+        (*_free(story, owner or ""), attach_group(story.uuid)),
     )
     return Judgement(kind, what, (used, nobodys))
 
 
 def _of_group_name(story: GroupStory, record: GroupRecord) -> Iterator[Judgement]:
-    repair = (Choice("to write the group's name again", (("attach", story.uuid),)),)
+    repair = (Choice("to write the group's name again", (attach_group(story.uuid),)),)
     if record.request_name not in story.pointers:
         return
     if not record.group_name:
@@ -117,11 +120,3 @@ def _own_entry(story: GroupStory, owner: str) -> str:
 def _free(story: GroupStory, owner: str) -> tuple[Words, ...]:
     """What must go before the group can get its name's entry."""
     return () if story.own is None else (drop_entry(owner),)
-
-
-def _drop_group(story: GroupStory) -> Words:
-    return ("drop", "--group", story.uuid)
-
-
-def _attach(story: GroupStory, name: str) -> Words:
-    return ("attach", story.uuid, *(("--",) if name.startswith("-") else ()), name)

@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from csijournal.check.findings import FindingKind
-from csijournal.check.story import Judgement, RecordKind, Story
+from csijournal.check.kinds import kind_without_entry
+from csijournal.check.story import Judgement, Story
+from csijournal.inventory.contract import Behind, NotCompared
 from csijournal.journal.state import EntryState, classify_record
 from csijournal.wire.records import ImageRecord, SnapshotRecord
 from csijournal.wire.text import shortened
 
 ImageStory = Story[ImageRecord]
 
+_UNKNOWN = Behind(not_compared=(NotCompared("what stands behind it", "not asked"),))
+"""The story of a record is told by the journals alone."""
+
 
 def judge_image(story: ImageStory) -> Iterator[Judgement]:
     """What is wrong with it; nothing where all is in order."""
     record = story.record
     if story.problem:
-        yield Judgement(RecordKind.SPLIT, story.problem)
+        yield Judgement(FindingKind.SPLIT_RECORD, story.problem)
         return
     for name in story.pointers:
         yield from _of_pointer(story, name)
@@ -42,10 +47,10 @@ def _of_pointer(story: ImageStory, name: str) -> Iterator[Judgement]:
         yield Judgement(FindingKind.DANGLING_ENTRY, sentence)
     elif state is EntryState.UNPOPULATED:
         sentence = f"{what} an empty {noun} record"
-        yield _unless_pending(story, RecordKind.UNPOPULATED, sentence)
+        yield _unless_pending(story, FindingKind.UNPOPULATED_RECORD, sentence)
     elif state is EntryState.NAMELESS:
         sentence = f"{what} a {noun} record without a request name"
-        yield _unless_pending(story, RecordKind.NAMELESS, sentence)
+        yield _unless_pending(story, FindingKind.NAMELESS_RECORD, sentence)
     elif state is EntryState.OTHER_NAME:
         yield _of_another(story, name)
 
@@ -67,11 +72,11 @@ def _without_entry(story: ImageStory, record: ImageRecord) -> Iterator[Judgement
     what = f"no entry that was looked at points at this {story.schema.noun}"
     if record.request_name:
         what += f"; {own_entry(story, record.request_name)}"
-    empty = not record.populated and not record.in_use
-    yield _unless_pending(story, RecordKind.EMPTY if empty else RecordKind.DETACHED, what)
+    kind = kind_without_entry(record, _UNKNOWN)
+    yield _unless_pending(story, kind, what)
 
 
-def _unless_pending(story: ImageStory, kind: RecordKind, sentence: str) -> Judgement:
+def _unless_pending(story: ImageStory, kind: FindingKind, sentence: str) -> Judgement:
     if story.pending:
         return Judgement(None, f"{sentence}. A driver may be making it now; look again later")
     return Judgement(kind, sentence)
@@ -79,10 +84,10 @@ def _unless_pending(story: ImageStory, kind: RecordKind, sentence: str) -> Judge
 
 def _of_attributes(story: ImageStory, record: ImageRecord) -> Iterator[Judgement]:
     if record.image_name and not record.image_name.endswith(story.uuid):
-        yield Judgement(RecordKind.WRONG_NAME, "its csi.imagename does not end in its UUID")
+        yield Judgement(FindingKind.WRONG_NAME, "its csi.imagename does not end in its UUID")
     if isinstance(record, SnapshotRecord) and record.source_name is None:
         yield Judgement(
-            FindingKind.MISSING_ATTRIBUTE,
+            FindingKind.SOURCE_LOST,
             "it has no csi.source, so that Ceph-CSI removes its record at the next"
             " CreateSnapshot of this name, and leaves the snapshot",
         )

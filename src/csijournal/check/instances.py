@@ -5,13 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any
 
 from csijournal.check.reading import read_pages
 from csijournal.journal.model import Entry
-from csijournal.journal.steps import GroupRecords, Records
+from csijournal.journal.steps import AnyRecords, Records
 from csijournal.store.contract import Store, Unreadable
-from csijournal.wire.schema import GROUPS, JournalSchema
+from csijournal.wire.schema import GROUPS, AnySchema
 
 _SHARDS_PROBED = 11
 """How many shards the proposed driver has: 0 to 10 (ceph-csi pull request 6353)."""
@@ -30,16 +29,21 @@ class Instance:
         shards: Iterable[str] = (),
         *,
         found: bool,
-        schema: JournalSchema[Any] = GROUPS,
+        schema: AnySchema = GROUPS,
     ) -> None:
         self.instance_id = instance_id
-        self.records = Records(store, schema, instance_id, validate=not found)
+        self.records: AnyRecords = Records(store, schema, instance_id, validate=not found)
         self.shards = [
             Records(store, schema, f"{instance_id}.{shard}", validate=False) for shard in shards
         ]
 
     @property
-    def directories(self) -> Sequence[Records[Any]]:
+    def schema(self) -> AnySchema:
+        """The journal."""
+        return self.records.schema
+
+    @property
+    def directories(self) -> Sequence[AnyRecords]:
         """The directory itself, and its shards."""
         return [self.records, *self.shards]
 
@@ -48,21 +52,18 @@ class Instance:
         found = (records.look_up(request_name) for records in self.directories)
         return next((entry for entry in found if entry is not None), None)
 
-    def entry_matches(self, request_name: str, group_uuid: str) -> bool:
+    def entry_matches(self, request_name: str, uuid: str) -> bool:
         """Whether an entry of the name holds this UUID."""
-        return any(records.entry_matches(request_name, group_uuid) for records in self.directories)
+        return any(records.entry_matches(request_name, uuid) for records in self.directories)
 
     def is_consistent(self, request_name: str) -> bool:
-        """Whether an entry of the name points at a group that says it is this name's."""
+        """Whether an entry of the name points at a record that says it is this name's."""
         return any(records.is_consistent(request_name) for records in self.directories)
 
 
-def open_instance(store: Store, instance_id: str, schema: JournalSchema[Any] = GROUPS) -> Instance:
-    """The instance in one journal, with those of its shards that exist; lists no objects.
-
-    Only the directories of groups have shards.
-    """
-    shards = probe_shards(store, instance_id) if schema is GROUPS else ()
+def open_instance(store: Store, instance_id: str, schema: AnySchema = GROUPS) -> Instance:
+    """The instance in one journal, with those of its shards that exist; lists no objects."""
+    shards = probe_shards(store, instance_id, schema)
     return Instance(store, instance_id, shards, found=False, schema=schema)
 
 
@@ -75,18 +76,16 @@ def entries_of(instance: Instance, prefix: str, unreadable: list[Unreadable]) ->
     return heapq.merge(*streams, key=attrgetter("request_name"))
 
 
-def _entries_in(
-    records: Records[Any], prefix: str, unreadable: list[Unreadable]
-) -> Iterator[Entry]:
+def _entries_in(records: AnyRecords, prefix: str, unreadable: list[Unreadable]) -> Iterator[Entry]:
     key_prefix = records.schema.entry_prefix + prefix
     for page, unread in read_pages(records.store, records.directory, prefix=key_prefix):
         unreadable += unread
         yield from (entry for item in page.items() if (entry := records.as_entry(*item)))
 
 
-def directory_id(records: GroupRecords) -> str:
+def directory_id(records: AnyRecords) -> str:
     """By which id commands reach this directory; a shard's number belongs to it."""
-    return GROUPS.instance_of(records.directory) or ""
+    return records.schema.instance_of(records.directory) or ""
 
 
 def shards_of(instance_id: str, instance_ids: Iterable[str]) -> list[str]:
@@ -107,10 +106,10 @@ def without_shards(instance_ids: Iterable[str]) -> Iterator[str]:
             yield instance_id
 
 
-def probe_shards(store: Store, instance_id: str) -> list[str]:
+def probe_shards(store: Store, instance_id: str, schema: AnySchema) -> list[str]:
     """The shards that exist, where the objects are not listed: by asking for each."""
     numbers = map(str, range(_SHARDS_PROBED))
-    names = (f"{GROUPS.directory_prefix}{instance_id}.{number}" for number in numbers)
+    names = (f"{schema.directory_prefix}{instance_id}.{number}" for number in numbers)
     return [
         str(number) for number, name in enumerate(names) if store.read_keys(name, ()) is not None
     ]

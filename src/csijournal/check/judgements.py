@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from csijournal.check.commands import drop_entry
 from csijournal.check.findings import FindingKind
 from csijournal.check.group_judgements import judge_group
 from csijournal.check.image_judgements import judge_image
-from csijournal.check.records import drop_entry
-from csijournal.check.story import AnySchema, Choice, Judgement, Story
+from csijournal.check.story import Choice, Judgement, Story
 from csijournal.journal.model import Entry
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.schema import GROUPS, AnySchema
 from csijournal.wire.text import shortened
 
 

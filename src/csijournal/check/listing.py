@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from csijournal.check.elsewhere import journals_in
 from csijournal.check.summary import Summary
 from csijournal.store.contract import Store
-from csijournal.wire.schema import GROUPS, SNAPSHOTS, VOLUMES
+from csijournal.wire.schema import GROUPS, SCHEMAS, AnySchema
+from csijournal.wire.uuids import packed_uuid, unpacked_uuid
 
 LISTING_SECONDS = 10.0
 """How long a check lists objects unless it is told to go on to the end.
@@ -20,8 +21,6 @@ journal's.
 
 GROUP_WITHOUT_UUID = GROUPS.record_prefix
 """The object that Ceph-CSI's CephFS code makes for a group whose UUID it does not know."""
-
-_OTHER_DIRECTORIES = (VOLUMES.directory_prefix, SNAPSHOTS.directory_prefix)
 
 
 class Depth(enum.Enum):
@@ -36,17 +35,22 @@ class Depth(enum.Enum):
 
 
 class Listing:
-    """What a walk through the objects of a place has met.
+    """What a walk through the objects of a place has met, of the journals that are checked.
 
-    `groups` holds each group's UUID in 16 bytes, and whether an entry is known
+    `records` holds each record's UUID in 16 bytes, and whether an entry is known
     to point at it.
     """
 
-    def __init__(self, store: Store, summary: Summary, instance_id: str) -> None:
+    def __init__(
+        self, store: Store, summary: Summary, schemas: Sequence[AnySchema], instance_id: str
+    ) -> None:
         self._store = store
         self._summary = summary
-        self.instance_ids = {instance_id}
-        self.groups: dict[bytes, bool] = {}
+        self._schemas = schemas
+        self._others = tuple(schema.directory_prefix for schema in SCHEMAS if schema not in schemas)
+        self.instance_ids = {schema.journal: {instance_id} for schema in schemas}
+        self.records: dict[str, dict[bytes, bool]] = {schema.journal: {} for schema in schemas}
+        self._missing: set[tuple[str, bytes]] = set()
 
     def run(
         self,
@@ -64,47 +68,53 @@ class Listing:
             if object_name is not None:
                 self._note(object_name)
             if monotonic() >= stop_at:
-                self.groups.clear()
+                for records in self.records.values():
+                    records.clear()
                 return
         self._summary.listing_ended = True
 
-    def point_at(self, group_uuid: str, *, keep: bool) -> bool:
-        """Note that an entry points at the group; whether another one did already.
-
-        A group that was not listed is noted with `keep` only.
-        """
-        packed = bytes.fromhex(group_uuid.replace("-", ""))
-        before = self.groups.get(packed)
-        if keep or before is not None:
-            self.groups[packed] = True
+    def point_at(self, schema: AnySchema, uuid: str) -> bool:
+        """Note that an entry points at the record; whether another one did already."""
+        records, packed = self.records[schema.journal], packed_uuid(uuid)
+        before = records.get(packed)
+        records[packed] = True
         return bool(before)
 
-    def unpointed(self) -> Iterator[str]:
-        """UUIDs of groups at which no entry was seen to point."""
-        return (_unpacked(packed) for packed, pointed in self.groups.items() if not pointed)
+    def miss(self, schema: AnySchema, uuid: str) -> None:
+        """Note that an entry points at a record that is not there."""
+        self._missing.add((schema.journal, packed_uuid(uuid)))
+
+    def knows(self, schema: AnySchema, uuid: str) -> bool:
+        """Whether a record of this UUID was listed or read."""
+        packed = packed_uuid(uuid)
+        known = packed in self.records.get(schema.journal, ())
+        return known and (schema.journal, packed) not in self._missing
+
+    def unpointed(self, schema: AnySchema) -> Iterator[str]:
+        """UUIDs of records at which no entry was seen to point."""
+        records = self.records[schema.journal]
+        return (unpacked_uuid(packed) for packed, pointed in records.items() if not pointed)
 
     def other_directories(self) -> None:
         """Where the objects were not listed, ask for the usual directories of other journals."""
         if self._summary.listing_ended:
             return
-        found = journals_in(self._store, self.instance_ids)
-        others = [name for name in found if name.startswith(_OTHER_DIRECTORIES)]
+        ids = {instance_id for ids in self.instance_ids.values() for instance_id in ids}
+        found = journals_in(self._store, ids)
         known = self._summary.other_journals
-        known += [name for name in others if name not in known]
+        known += [name for name in found if name.startswith(self._others) and name not in known]
 
     def _note(self, object_name: str) -> None:
         self._summary.objects_listed += 1
-        instance_id = GROUPS.instance_of(object_name)
-        group_uuid = GROUPS.uuid_of_record(object_name)
-        if instance_id is not None:
-            self.instance_ids.add(instance_id)
-        elif group_uuid is not None:
-            self._summary.group_objects += 1
-            self.groups[bytes.fromhex(group_uuid.replace("-", ""))] = False
-        elif object_name.startswith(_OTHER_DIRECTORIES):
+        for schema in self._schemas:
+            uuid = schema.uuid_of_record(object_name)
+            if uuid is not None:
+                self._summary.journals[schema.journal].listed += 1
+                self.records[schema.journal][packed_uuid(uuid)] = False
+                return
+            instance_id = schema.instance_of(object_name)
+            if instance_id is not None:
+                self.instance_ids[schema.journal].add(instance_id)
+                return
+        if object_name.startswith(self._others):
             self._summary.other_journals.append(object_name)
-
-
-def _unpacked(packed: bytes) -> str:
-    text = packed.hex()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

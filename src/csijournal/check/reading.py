@@ -6,26 +6,32 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from csijournal.store.contract import Store, Unreadable, unreadable_in
-from csijournal.wire.records import REQUEST_NAME_KEY, GroupRecord, parse_group
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.records import AnyRecord
+from csijournal.wire.schema import AnySchema
 from csijournal.wire.text import encode
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A group object as it was read; `record` is None where there is none."""
+    """A record as it was read; `record` is None where there is none."""
 
-    group_uuid: str
-    record: GroupRecord | None
+    schema: AnySchema
+    uuid: str
+    record: AnyRecord | None
     unreadable: tuple[Unreadable, ...] = ()
 
+    @property
+    def object_name(self) -> str:
+        """The object of the record."""
+        return self.schema.record_object(self.uuid)
 
-def read_groups(store: Store, group_uuids: Iterable[str]) -> Iterator[Seen]:
-    """The group objects of these UUIDs, in their order."""
-    names = map(GROUPS.record_object, group_uuids)
-    for name, entries in store.read_objects(names, sentinel=REQUEST_NAME_KEY):
-        record = None if entries is None else parse_group(entries)
-        yield Seen(GROUPS.uuid_of_record(name) or "", record, unreadable_in(entries))
+
+def read_records(store: Store, schema: AnySchema, uuids: Iterable[str]) -> Iterator[Seen]:
+    """The records of these UUIDs, in their order."""
+    names = map(schema.record_object, uuids)
+    for name, entries in store.read_objects(names, sentinel=schema.name_key):
+        record = None if entries is None else schema.parse(entries)
+        yield Seen(schema, schema.uuid_of_record(name) or "", record, unreadable_in(entries))
 
 
 def read_pages(

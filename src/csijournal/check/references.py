@@ -1,137 +1,87 @@
-"""Which groups no entry points at, or the entries of several instances."""
+"""Which records others name: gathered while they are read, some 200 bytes for each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
-from csijournal.check.catalog import FindingKind
-from csijournal.check.context import Context
-from csijournal.check.findings import Finding
-from csijournal.check.instances import Instance, directory_id
-from csijournal.check.listing import Listing
-from csijournal.check.reading import Seen, read_groups
-from csijournal.check.records import LOOKS_MAX, EntryCheck, drop_entry, kind_without_entry
-from csijournal.check.settling import Settling
-from csijournal.compat import zip_strict
-from csijournal.journal.model import Entry
-from csijournal.journal.steps import GroupRecords
-from csijournal.wire.records import GroupRecord
-from csijournal.wire.schema import GROUPS
+from csijournal.check.comparing import RecordSeen
+from csijournal.check.mentions import (
+    BACKING_SNAPSHOT,
+    GROUP,
+    MEMBER,
+    MEMBERS_SNAPSHOT,
+    SOURCE,
+    mentions_of,
+)
+from csijournal.wire.schema import GROUPS, SNAPSHOTS, VOLUMES, AnySchema, schema_of
+from csijournal.wire.uuids import packed_uuid, unpacked_uuid
 
-
-@dataclass(frozen=True)
-class SharedSuspect:
-    """An entry whose group another instance's entry of the same name pointed at too."""
-
-    instance: Instance
-    records: GroupRecords
-    entry: Entry
-    other: Instance
+_NAMED_IN: Mapping[str, tuple[AnySchema, ...]] = {
+    MEMBER: (VOLUMES, SNAPSHOTS),
+    MEMBERS_SNAPSHOT: (SNAPSHOTS, VOLUMES),
+    SOURCE: (VOLUMES,),
+    BACKING_SNAPSHOT: (SNAPSHOTS,),
+    GROUP: (GROUPS,),
+}
 
 
-@dataclass(frozen=True)
-class UnpointedSuspect:
-    """A group that no entry pointed at when it was last read; `kind` says what it was."""
-
-    group_uuid: str
-    kind: FindingKind
-    looks: int = 1
+def journals_named(how: str) -> tuple[AnySchema, ...]:
+    """In which journals a record may lie that another names so."""
+    return _NAMED_IN[how]
 
 
-class ReferenceCheck:
-    """Judges groups by the entries of all instances; what may change settles."""
+class Reference(NamedTuple):
+    """One record names another: how, and who does.
 
-    def __init__(
-        self,
-        context: Context,
-        listing: Listing,
-        instances: Sequence[Instance],
-        *,
-        entries: EntryCheck,
-        shared: Settling[SharedSuspect],
-        unpointed: Settling[UnpointedSuspect],
-    ) -> None:
-        self._context = context
-        self._listing = listing
-        self._instances = instances
-        self._entries = entries
-        self._shared = shared
-        self._unpointed = unpointed
+    `location_id` is the handle's, -1 for none.  `exclusive` says that the member
+    can be in no other group: it is a volume, and not a snapshot of one.
+    """
 
-    def look(self, instance: Instance, records: GroupRecords, entries: Sequence[Entry]) -> None:
-        """Note where entries point."""
-        several = len(self._instances) > 1
-        for entry in entries:
-            again = self._listing.point_at(entry.group_uuid or "", keep=several)
-            if again and several:
-                other = self._other(instance, entry)
-                if other is not None:
-                    self._shared.add(SharedSuspect(instance, records, entry, other))
+    how: str
+    journal: str
+    packed: bytes
+    location_id: int
+    exclusive: bool
 
-    def look_at_unpointed(self) -> Iterator[Finding]:
-        """Look at the groups that no entry points at, when all directories were read."""
-        for seen in read_groups(self._context.store, self._listing.unpointed()):
-            if seen.record is not None:
-                yield from self._entries.unreadable(seen)
-                if self._is_left(seen, seen.record):
-                    kind = kind_without_entry(seen.record)
-                    self._unpointed.add(UnpointedSuspect(seen.group_uuid, kind))
+    @property
+    def schema(self) -> AnySchema:
+        """The journal of the record that names the other."""
+        return schema_of(self.journal)
 
-    def shared_again(self, suspects: Sequence[SharedSuspect]) -> Iterator[Finding]:
-        """Look again at entries that share a group with another instance's."""
-        for suspect in suspects:
-            name, group_uuid = suspect.entry.request_name, suspect.entry.group_uuid or ""
-            if suspect.records.entry_matches(name, group_uuid) and suspect.other.entry_matches(
-                name, group_uuid
-            ):
-                yield self._context.finding(
-                    FindingKind.SHARED_UUID,
-                    Seen(group_uuid, None),
-                    f"the instance {suspect.other.instance_id} has the same entry",
-                    instance_id=directory_id(suspect.records),
-                    key=GROUPS.entry_key(name),
-                    request_name=name,
-                    commands=(drop_entry(name),),
-                )
+    @property
+    def uuid(self) -> str:
+        """The UUID of the record that names the other."""
+        return unpacked_uuid(self.packed)
 
-    def unpointed_again(self, suspects: Sequence[UnpointedSuspect]) -> Iterator[Finding]:
-        """Look again at groups that no entry pointed at."""
-        uuids = [suspect.group_uuid for suspect in suspects]
-        for suspect, seen in zip_strict(suspects, read_groups(self._context.store, uuids)):
-            if seen.record is None or not self._is_left(seen, seen.record):
+
+class References:
+    """All references of one check, by the UUID that they name."""
+
+    def __init__(self) -> None:
+        self._named: dict[bytes, list[Reference]] = {}
+
+    def note(self, seen: RecordSeen) -> None:
+        """Note what a record names."""
+        packed = b""
+        for mention in mentions_of(seen.record):
+            if not mention.uuid:
                 continue
-            kind = kind_without_entry(seen.record)
-            if kind is not suspect.kind and suspect.looks < LOOKS_MAX:
-                self._unpointed.add(replace(suspect, kind=kind, looks=suspect.looks + 1))
-            else:
-                yield self._finding(kind, seen, seen.record)
+            packed = packed or packed_uuid(seen.uuid)
+            location_id = -1 if mention.location_id is None else mention.location_id
+            reference = Reference(
+                mention.how, seen.schema.journal, packed, location_id, mention.exclusive
+            )
+            self._named.setdefault(packed_uuid(mention.uuid), []).append(reference)
 
-    def _finding(self, kind: FindingKind, seen: Seen, record: GroupRecord) -> Finding:
-        drop = ("drop", "--group", seen.group_uuid)
-        detached = kind is FindingKind.DETACHED_GROUP
-        return self._context.finding(
-            kind,
-            seen,
-            record.content_in_words,
-            request_name=record.request_name,
-            certain=kind in {FindingKind.ORPHAN_GROUP, FindingKind.EMPTY_OBJECT},
-            commands=(("attach", seen.group_uuid), drop) if detached else (drop,),
-        )
+    def __iter__(self) -> Iterator[tuple[str, list[Reference]]]:
+        """Each UUID that is named, with who names it."""
+        return ((unpacked_uuid(packed), named) for packed, named in self._named.items())
 
-    def _is_left(self, seen: Seen, record: GroupRecord) -> bool:
-        """Whether it is there, old, and got no entry since the directories were read."""
-        name = record.request_name
-        if name is not None and any(
-            i.entry_matches(name, seen.group_uuid) for i in self._instances
-        ):
-            return False
-        return self._context.is_left(seen, name, "")
-
-    def _other(self, instance: Instance, entry: Entry) -> Instance | None:
-        for other in self._instances:
-            if other is not instance and other.entry_matches(
-                entry.request_name, entry.group_uuid or ""
-            ):
-                return other
-        return None
+    def why_kept(self, schema: AnySchema, uuid: str) -> str:
+        """Who names the record, in a sentence; "" where nobody does."""
+        for reference in self._named.get(packed_uuid(uuid), ()):
+            if schema in _NAMED_IN[reference.how]:
+                noun = reference.schema.noun
+                return f"The {noun} {reference.uuid} names it (as {reference.how})."
+        return ""

@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from csijournal.check.story import AnyRecords, AnySchema, leads_to
+from csijournal.check.story import leads_to
 from csijournal.journal.model import Entry
-from csijournal.journal.steps import Records
+from csijournal.journal.steps import AnyRecords, Records
 from csijournal.store.contract import Store
 from csijournal.wire.records import AnyRecord, GroupRecord, ImageRecord
-from csijournal.wire.schema import GROUPS, SCHEMAS
+from csijournal.wire.schema import GROUPS, SCHEMAS, AnySchema
 from csijournal.wire.uuids import ending_uuid
 
 SECONDS_MAX = 10.0

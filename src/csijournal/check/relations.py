@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from csijournal.check.mentions import Mention, mentions_of
 from csijournal.check.referrers import Referrer, Sought
-from csijournal.check.story import AnyRecords, AnySchema, Story
-from csijournal.errors import InvalidHandle
-from csijournal.journal.steps import Records
+from csijournal.check.story import Story
+from csijournal.journal.steps import AnyRecords, Records
 from csijournal.store.contract import Store
-from csijournal.wire.handles import Handle
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
-from csijournal.wire.records import AnyRecord, GroupRecord, ImageRecord
-from csijournal.wire.schema import GROUPS, SNAPSHOTS, VOLUMES
-from csijournal.wire.uuids import ending_uuid
-
-_MEMBERS_SNAPSHOT = re.compile(
-    r"(?P<group>.*?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(?P<handle>.+)"
-)
-"""The request name of a snapshot that a CephFS group snapshot made of one member:
-the group's name and the volume's handle (Ceph-CSI, internal/cephfs/groupcontrollerserver.go)."""
+from csijournal.wire.records import AnyRecord
+from csijournal.wire.schema import GROUPS, SNAPSHOTS, VOLUMES, AnySchema
 
 
 @dataclass(frozen=True)
@@ -55,26 +46,13 @@ class Relation:
         )
 
 
-@dataclass(frozen=True)
-class _Mention:
-    """A text by which a record names another, and the journals that may have it, likelier first."""
-
-    how: str
-    text: str
-    schemas: tuple[AnySchema, ...]
-
-    @property
-    def uuid(self) -> str:
-        return ending_uuid(self.text) or ""
-
-
 def refers_to(
     store: Store, story: Story[Any], schemas: Collection[AnySchema]
 ) -> tuple[Relation, ...]:
     """What the record refers to, of the journals `schemas`; some keyed reads for each."""
     mentions = [
         mention
-        for mention in _mentions(story.record)
+        for mention in mentions_of(story.record)
         if any(schema in schemas for schema in mention.schemas)
     ]
     known: dict[tuple[str, str], AnyRecord] = {}
@@ -107,7 +85,7 @@ def searched_for(story: Story[Any], known: Iterable[Relation], *, full: bool) ->
     return {GROUPS} if story.schema is SNAPSHOTS and not has_group else set()
 
 
-def _relation(mention: _Mention, known: dict[tuple[str, str], AnyRecord]) -> Relation:
+def _relation(mention: Mention, known: dict[tuple[str, str], AnyRecord]) -> Relation:
     for schema in mention.schemas:
         record = known.get((schema.journal, mention.uuid))
         if record is not None:
@@ -120,34 +98,3 @@ def _relation(mention: _Mention, known: dict[tuple[str, str], AnyRecord]) -> Rel
                 image_name=record.image_name or schema.make_image_name("", mention.uuid),
             )
     return Relation(mention.how, mention.schemas[0], mention.uuid, mention.text, found=False)
-
-
-def _mentions(record: AnyRecord | None) -> Iterator[_Mention]:
-    if isinstance(record, GroupRecord):
-        for member, value in sorted(record.volume_map.items()):
-            if _is_handle(member):
-                yield _Mention("member", member, (VOLUMES, SNAPSHOTS))
-            if _is_handle(value):
-                yield _Mention("member's snapshot", value, (SNAPSHOTS, VOLUMES))
-    elif isinstance(record, ImageRecord):
-        if record.source_name:
-            yield _Mention("source", record.source_name, (VOLUMES,))
-        if record.backing_snapshot_id:
-            yield _Mention("backing snapshot", record.backing_snapshot_id, (SNAPSHOTS,))
-        group = record.group_id or _group_of_name(record.request_name or "")
-        if group:
-            yield _Mention("group", group, (GROUPS,))
-
-
-def _group_of_name(request_name: str) -> str:
-    """The group's name that a member snapshot's request name starts with; empty for none."""
-    found = _MEMBERS_SNAPSHOT.fullmatch(request_name)
-    return found["group"] if found and _is_handle(found["handle"]) else ""
-
-
-def _is_handle(text: str) -> bool:
-    try:
-        Handle.parse(text)
-    except InvalidHandle:
-        return False
-    return True

@@ -7,22 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from csijournal.check.catalog import FindingKind
 from csijournal.check.findings import Finding
-from csijournal.check.records import contradiction
+from csijournal.check.kinds import OF_ENTRIES, contradiction
 from csijournal.check.settling import SETTLE_SECONDS, Settling
-from csijournal.journal.steps import GroupRecords, Records
+from csijournal.journal.steps import AnyRecords, Records
 from csijournal.store.contract import Store
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.schema import schema_of
 from csijournal.wire.uuids import is_uuid
-
-_OF_ENTRIES = frozenset(
-    {
-        FindingKind.DANGLING_ENTRY,
-        FindingKind.UNPOPULATED_GROUP,
-        FindingKind.NAME_MISMATCH,
-        FindingKind.SHARED_UUID,
-    }
-)
-"""Kinds of an entry and a group that disagree: a client at work passes through that."""
 
 
 def standing(
@@ -42,7 +32,7 @@ def standing(
     """
     settling: Settling[Finding] = Settling(settle_seconds, monotonic=monotonic, sleep=sleep)
     for finding in findings:
-        if finding.kind not in _OF_ENTRIES or not finding.automatic:
+        if finding.kind not in OF_ENTRIES or not finding.automatic:
             yield finding, True
         elif _stands(store, finding):
             settling.add(finding)
@@ -59,10 +49,12 @@ def _stands(store: Store, finding: Finding) -> bool:
     name = finding.request_name
     if name is None or not is_uuid(finding.uuid):
         return False
-    records: GroupRecords = Records(store, GROUPS, finding.instance_id, validate=False)
+    records: AnyRecords = Records(
+        store, schema_of(finding.journal), finding.instance_id, validate=False
+    )
     if not records.entry_matches(name, finding.uuid):
         return False
-    found = contradiction(name, records.read_record(finding.uuid))
+    found = contradiction(records.schema, name, records.read_record(finding.uuid))
     expected = finding.kind
     if expected is FindingKind.SHARED_UUID:
         expected = FindingKind.NAME_MISMATCH

@@ -6,10 +6,9 @@ the caller names those that it knows (`check.referrers` finds them).
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Generic
 
 from csijournal.check.findings import FindingKind
 from csijournal.errors import NameMismatch, SplitReservation
@@ -23,21 +22,8 @@ from csijournal.wire.schema import JournalSchema, R
 from csijournal.wire.timestamps import NANOSECONDS
 
 Words = tuple[str, ...]
-AnySchema = JournalSchema[Any]
-AnyRecords = Records[Any]
 
 USUAL_GRACE = Grace.of_seconds(GRACE_SECONDS)
-
-
-class RecordKind(enum.Enum):
-    """What can be wrong with the record of a volume or of a snapshot, beside a FindingKind."""
-
-    UNPOPULATED = "unpopulated-record"
-    NAMELESS = "nameless-record"
-    DETACHED = "detached-record"
-    EMPTY = "empty-record"
-    WRONG_NAME = "wrong-name"
-    SPLIT = "split-record"
 
 
 @dataclass(frozen=True)
@@ -52,7 +38,7 @@ class Choice:
 class Judgement:
     """One thing that is wrong with a record, or only not finished; `kind` None is pending."""
 
-    kind: FindingKind | RecordKind | None
+    kind: FindingKind | None
     sentence: str
     choices: tuple[Choice, ...] = ()
 
@@ -143,7 +129,7 @@ def tell_story_elsewhere(records: Records[R], request_name: str, target: RecordI
 def leads_to(entry: Entry | None, uuid: str) -> bool:
     """Whether the entry names this UUID, be it in another pool."""
     target = None if entry is None else entry.target
-    return isinstance(target, (RecordHere, RecordInPool)) and target.uuid == uuid
+    return isinstance(target, RecordHere | RecordInPool) and target.uuid == uuid
 
 
 def age_in_words(seconds: float) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from csijournal.check.catalog import FindingKind, Severity
+from csijournal.check.catalog import LEAKS, FindingKind, Severity
 from csijournal.check.findings import Finding
-from csijournal.wire.records import GroupRecord
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.records import AnyRecord, GroupRecord
+from csijournal.wire.schema import GROUPS, SCHEMAS, AnySchema
 from csijournal.wire.timestamps import NANOSECONDS, Timestamp
 
 NAMED_MAX = 1000
@@ -49,59 +49,115 @@ class Pending:
 
 
 @dataclass
+class Counts:
+    """What was seen of one journal.
+
+    `directories` are those that exist, `records` those that an entry points at
+    and that are in order, `listed` the objects of records, where objects were
+    listed.
+    """
+
+    directories: int = 0
+    keys: int = 0
+    entries: int = 0
+    records: int = 0
+    leases: int = 0
+    listed: int = 0
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the place has anything of this journal."""
+        return bool(self.directories or self.listed)
+
+
+def _counts() -> dict[str, Counts]:
+    return {schema.journal: Counts() for schema in SCHEMAS}
+
+
+@dataclass
 class Summary:
     """What was looked at, filled while the findings come.
 
-    `ages_days` and `sizes` count groups by whole days of age (-1 for unknown)
-    and by number of members.  `objects_walked` counts all objects that a listing
-    passed, and `objects_listed` those of journals among them.  `journal_found` says
-    whether the instance that was asked for has a directory here.
-    `stands_alone` is the store's.  `namespaces` are others of the
-    pool that hold journals.  `not_looked_at` names, in words, what this check did not look at.
+    `journals` counts by journal.  `ages_days` and `sizes` count groups by whole
+    days of age (-1 for unknown) and by number of members.  `objects_walked`
+    counts all objects that a listing passed, and `objects_listed` those of
+    journals among them.  `journal_found` says whether the instance that was
+    asked for has a directory here.  `stands_alone` is the store's.  `compared`
+    counts the things that records were compared with, by their kind.
+    `namespaces` are others of the pool that hold journals.  `not_looked_at`
+    names, in words, what this check did not look at, and `not_given` what
+    nobody gave it to compare with.  `leaked_bytes` is what nobody uses, as it
+    was provisioned: an upper bound.
     """
 
+    journals: dict[str, Counts] = field(default_factory=_counts)
     instances: list[str] = field(default_factory=list)
-    keys: int = 0
-    entries: int = 0
-    groups: int = 0
     members: int = 0
-    leases: int = 0
     pending: int = 0
     pending_named: list[Pending] = field(default_factory=list)
     objects_walked: int = 0
     objects_listed: int = 0
-    group_objects: int = 0
     listing_ended: bool = False
     journal_found: bool = False
     stands_alone: bool = False
+    compared_with: str = ""
+    compared: dict[str, int] = field(default_factory=dict)
     namespaces: list[str] = field(default_factory=list)
     other_journals: list[str] = field(default_factory=list)
     not_looked_at: list[str] = field(default_factory=list)
+    not_given: list[str] = field(default_factory=list)
+    leaked_bytes: int = 0
     kinds: Counter[FindingKind] = field(default_factory=Counter)
     severities: Counter[Severity] = field(default_factory=Counter)
-    notes: Counter[FindingKind] = field(default_factory=Counter)
+    graded: Counter[tuple[FindingKind, Severity]] = field(default_factory=Counter)
     ages_days: Counter[int] = field(default_factory=Counter)
     sizes: Counter[int] = field(default_factory=Counter)
 
     @property
     def complete(self) -> bool:
-        """Whether all that this version can look at was looked at."""
+        """Whether all that can be looked at here was looked at."""
         return not self.not_looked_at
+
+    @property
+    def keys(self) -> int:
+        """How many keys of directories were read."""
+        return sum(counts.keys for counts in self.journals.values())
+
+    @property
+    def entries(self) -> int:
+        """How many entries were read."""
+        return sum(counts.entries for counts in self.journals.values())
+
+    @property
+    def leases(self) -> int:
+        """How many leases were read."""
+        return sum(counts.leases for counts in self.journals.values())
+
+    @property
+    def listed(self) -> int:
+        """How many objects of records were listed."""
+        return sum(counts.listed for counts in self.journals.values())
+
+    @property
+    def groups(self) -> int:
+        """How many groups are in order."""
+        return self.journals[GROUPS.journal].records
 
     def count(self, finding: Finding) -> None:
         """Count a finding."""
         severity = finding.severity
         self.severities[severity] += 1
         self.kinds[finding.kind] += 1
-        if severity is Severity.NOTE:
-            self.notes[finding.kind] += 1
+        self.graded[finding.kind, severity] += 1
+        if finding.kind in LEAKS:
+            self.leaked_bytes += finding.size_bytes or 0
 
     def kinds_of(self, severity: Severity) -> list[tuple[FindingKind, int]]:
         """How many findings of each kind matter so much, the most frequent first."""
-        if severity is Severity.NOTE:
-            return self.notes.most_common()
-        rest = self.kinds - self.notes
-        return [(kind, count) for kind, count in rest.most_common() if kind.severity is severity]
+        found = Counter(
+            {kind: count for (kind, grave), count in self.graded.items() if grave is severity}
+        )
+        return found.most_common()
 
     def count_pending(self, pending: Pending) -> None:
         """Count a record that may be in use, and name it while there are not too many."""
@@ -109,10 +165,11 @@ class Summary:
         if len(self.pending_named) < NAMED_MAX:
             self.pending_named.append(pending)
 
-    def count_group(self, record: GroupRecord, now_ns: int) -> None:
-        """Count a group by its age and its members."""
-        created = record.creation_time
-        self.groups += 1
-        self.members += len(record.volume_map)
-        self.sizes[len(record.volume_map)] += 1
-        self.ages_days[(now_ns - created.nanoseconds) // _DAY_NS if created else -1] += 1
+    def count_record(self, schema: AnySchema, record: AnyRecord, now_ns: int) -> None:
+        """Count a record in order, and a group by its age and its members."""
+        self.journals[schema.journal].records += 1
+        if isinstance(record, GroupRecord):
+            created = record.creation_time
+            self.members += len(record.volume_map)
+            self.sizes[len(record.volume_map)] += 1
+            self.ages_days[(now_ns - created.nanoseconds) // _DAY_NS if created else -1] += 1

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from csijournal.check.referrers import Referrer, Search, Sought
 from csijournal.check.relations import Relation, searched_for, sought_of
-from csijournal.check.story import AnySchema
 from csijournal.cli.options import Settings
 from csijournal.cli.progress import Bar, Position
 from csijournal.cli.resolve import require_a_name
 from csijournal.cli.stories import AnyStory, Told, Tracker
 from csijournal.store import Store
+from csijournal.wire.schema import AnySchema
 
 _RELATIONS = frozenset({"member", "source", "backing snapshot", "group"})
 """How one record refers to another."""

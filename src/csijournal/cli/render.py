@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from csijournal.check.findings import Finding, FindingKind, Severity
 from csijournal.check.scan import Summary
 from csijournal.check.story import age_in_words
-from csijournal.check.summary import Pending
+from csijournal.check.summary import Counts, Pending
 from csijournal.cli.options import Settings
 from csijournal.cli.output import GREEN, RED, YELLOW, coloured, print_line, wrapped
 from csijournal.cli.scan import ScanOptions
 from csijournal.cli.shell import command_line
 from csijournal.errors import printable
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
+from csijournal.wire.schema import GROUPS, SCHEMAS, AnySchema
 from csijournal.wire.text import shortened
 from csijournal.wire.timestamps import Timestamp
 
@@ -34,6 +35,7 @@ def finding_lines(settings: Settings, scan: ScanOptions, finding: Finding) -> li
     name = "" if finding.request_name is None else f"  {printable(finding.request_name)}"
     rows = {
         "object": finding.object_name,
+        "about": finding.thing,
         "found": finding.found,
         "by hand": finding.left_because,
     }
@@ -135,8 +137,13 @@ def summary_lines(place: str, summary: Summary, instance_id: str) -> Iterator[st
     yield printable(place)
     if not summary.journal_found:
         yield from wrapped(_no_journal(summary, instance_id), first=_INDENT)
-    if summary.keys or summary.group_objects or summary.journal_found:
+    if summary.keys or summary.listed or summary.journal_found:
         yield from wrapped(_looked_at(summary), first=_INDENT)
+        for schema in SCHEMAS:
+            counts = summary.journals[schema.journal]
+            if counts.is_there:
+                yield from wrapped(_journal_line(schema, counts, summary), first=_INDENT * 2)
+    yield from _compared_lines(summary)
     if summary.stands_alone and summary.journal_found:
         yield from wrapped(
             "this store stands for a driver without images: nothing outside of it can depend on"
@@ -146,11 +153,15 @@ def summary_lines(place: str, summary: Summary, instance_id: str) -> Iterator[st
     for severity in Severity:
         yield from _severity_lines(summary, severity)
     yield from _pending_lines(summary)
-    for text in summary.not_looked_at:
+    for text in (*summary.not_looked_at, *summary.not_given):
         yield from wrapped(f"not looked at: {text}", first=_INDENT)
+    if summary.leaked_bytes:
+        leaked = f"{in_bytes(summary.leaked_bytes)} provisioned and used by nobody (an upper bound)"
+        yield from wrapped(leaked, first=_INDENT)
     wrong = summary.severities[Severity.ERROR] + summary.severities[Severity.WARNING]
     if summary.journal_found and not wrong:
-        said = "nothing is wrong" + ("" if summary.complete else " in what was looked at")
+        everything = summary.complete and not summary.not_given
+        said = "nothing is wrong" + ("" if everything else " in what was looked at")
         yield _INDENT + coloured(said, GREEN, sys.stdout)
 
 
@@ -170,13 +181,8 @@ def _namespace(name: str) -> str:
 
 
 def _looked_at(summary: Summary) -> str:
-    counts = {
-        "entry": summary.entries,
-        "group": summary.groups,
-        "member": summary.members,
-        "lease": summary.leases,
-    }
-    said = ", ".join(number_of(count, what) for what, count in counts.items())
+    records = sum(counts.records for counts in summary.journals.values())
+    said = f"{number_of(summary.entries, 'entry')}, {number_of(records, 'record')} in order"
     if len(summary.instances) > 1 and summary.journal_found:
         names = ", ".join(map(shortened, summary.instances))
         said += f" in {number_of(len(summary.instances), 'instance')}: {names}"
@@ -187,6 +193,36 @@ def _looked_at(summary: Summary) -> str:
             f"; {listed}{among if summary.objects_walked > summary.objects_listed else ''} listed"
         )
     return said
+
+
+def _journal_line(schema: AnySchema, counts: Counts, summary: Summary) -> str:
+    """What was seen of one journal."""
+    said = f"{schema.journal}: {number_of(counts.entries, 'entry')}"
+    said += f", {number_of(counts.records, schema.noun)} in order"
+    if schema is GROUPS:
+        said += f" with {number_of(summary.members, 'member')}"
+    return said + (f", {number_of(counts.leases, 'lease')}" if counts.leases else "")
+
+
+def _compared_lines(summary: Summary) -> Iterator[str]:
+    """With what the records were compared."""
+    counts = ", ".join(map(_number_of_things, summary.compared.values(), summary.compared))
+    if counts:
+        yield from wrapped(f"compared with {counts}", first=_INDENT)
+
+
+def _number_of_things(count: int, kind: str) -> str:
+    """As `number_of`, of what may have more words behind its noun: "image in the trash"."""
+    noun, space, rest = kind.partition(" in ") if " in " in kind else kind.partition(" of ")
+    return number_of(count, noun) + space + rest
+
+
+def in_bytes(number: int) -> str:
+    """A number of bytes in the largest unit that keeps it above 1."""
+    size, units = float(number), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1024 and len(units) > 1:  # noqa: PLR2004 - as the units have it
+        size, units = size / 1024, units[1:]
+    return f"{size:,.0f} {units[0]}" if size == int(size) else f"{size:,.1f} {units[0]}"
 
 
 def _severity_lines(summary: Summary, severity: Severity) -> Iterator[str]:
@@ -243,6 +279,20 @@ def summary_as_json(place: str, summary: Summary, scan: ScanOptions) -> dict[str
         "groups": summary.groups,
         "members": summary.members,
         "leases": summary.leases,
+        "journals": {
+            journal: {
+                "directories": counts.directories,
+                "entries": counts.entries,
+                "records": counts.records,
+                "leases": counts.leases,
+                "objects_listed": counts.listed,
+            }
+            for journal, counts in summary.journals.items()
+        },
+        "compared_with": summary.compared_with,
+        "compared": summary.compared,
+        "not_given": summary.not_given,
+        "leaked_bytes": summary.leaked_bytes,
         "in_the_making": summary.pending,
         "pending": [pending.to_json() for pending in summary.pending_named],
         "objects_listed": summary.objects_listed,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from csijournal.check.story import AnyRecords, AnySchema
 from csijournal.errors import (
     Conflict,
     CorruptEntry,
@@ -17,11 +16,12 @@ from csijournal.errors import (
 )
 from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.journal.model import Entry, Reservation
+from csijournal.journal.steps import AnyRecords
 from csijournal.wire.entries import MappedHandle
 from csijournal.wire.handles import Handle
 from csijournal.wire.names import NAME_BYTES_MAX, require_request_name
 from csijournal.wire.records import REQUEST_NAME_KEY
-from csijournal.wire.schema import GROUPS, SCHEMAS
+from csijournal.wire.schema import GROUPS, SCHEMAS, AnySchema
 from csijournal.wire.text import shortened
 from csijournal.wire.uuids import ending_uuid, is_uuid, require_uuid
 

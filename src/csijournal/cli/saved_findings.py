@@ -12,9 +12,7 @@ from typing import IO
 from csijournal.check.findings import Finding
 from csijournal.cli.files import STANDARD
 from csijournal.errors import InvalidInput, printable
-from csijournal.wire.schema import SNAPSHOTS, VOLUMES
 
-_OTHER_JOURNALS = (VOLUMES.journal, SNAPSHOTS.journal)
 _LINE_BYTES_MAX = 1 << 20
 """The longest line that is read at once; a finding of verify's has a few thousand bytes."""
 
@@ -45,16 +43,14 @@ def saved_findings(
 def _parse(line: str) -> tuple[Finding | None, str]:
     """A finding and the place that it was found in; None for what repair passes over.
 
-    That is the summary, and findings of journals that repair does not know; one
-    that names no journal is of version 0.1, and a group's.
+    That is the summary.  A finding that names no journal is of version 0.1, and a
+    group's.
     """
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
         fields = None
     if isinstance(fields, dict) and "summary" in fields:
-        return None, ""
-    if isinstance(fields, dict) and fields.get("journal") in _OTHER_JOURNALS:
         return None, ""
     finding = Finding.from_json(line)
     return finding, str(fields.get("place", "") if isinstance(fields, dict) else "")

@@ -16,6 +16,7 @@ from csijournal.check.settling import SETTLE_SECONDS
 from csijournal.cli.durations import duration, in_words
 from csijournal.cli.options import Settings
 from csijournal.cli.progress import Bar, Position, watched
+from csijournal.inventory.contract import Inventory
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.store import Store
 
@@ -43,10 +44,14 @@ class ScanOptions:
             words += ["--settle", in_words(self.settle_seconds)]
         return words
 
-    def verifier(self, store: Store, settings: Settings) -> Verifier:
-        """The check of the chosen instance in `store`."""
+    def verifier(
+        self, store: Store, settings: Settings, inventory: Inventory | None = None
+    ) -> Verifier:
+        """The check of the chosen journals and instance in `store`."""
         return Verifier(
             store,
+            journals=settings.schemas,
+            inventory=inventory,
             instance_id=settings.instance_id,
             depth=self.depth,
             grace_seconds=self.grace_seconds,
@@ -130,7 +135,7 @@ def _position(verifier: Verifier, total: int | None) -> Position:
     """How far the verifier is.
 
     Where the keys were not counted, all objects were listed first; there are
-    about as many groups as keys.
+    about as many records as keys.
     """
     summary: Summary = verifier.summary
     if not summary.instances:
@@ -138,5 +143,5 @@ def _position(verifier: Verifier, total: int | None) -> Position:
     if verifier.wait_seconds:
         waiting = f"reading again in {verifier.wait_seconds:.0f} s what contradicts itself"
         return Position(waiting, summary.keys, None, waiting=True)
-    expected = summary.group_objects if total is None else total
-    return Position("reading groups", summary.keys, max(summary.keys, expected))
+    expected = summary.listed if total is None else total
+    return Position("reading records", summary.keys, max(summary.keys, expected))

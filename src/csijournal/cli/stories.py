@@ -11,15 +11,7 @@ from csijournal.check.findings import FindingKind
 from csijournal.check.judgements import corrupt_entry, judgements_of
 from csijournal.check.referrers import SECONDS_MAX, Referrer, Search, Sought
 from csijournal.check.relations import Relation, refers_to
-from csijournal.check.story import (
-    AnyRecords,
-    AnySchema,
-    Judgement,
-    RecordKind,
-    Story,
-    tell_story,
-    tell_story_elsewhere,
-)
+from csijournal.check.story import Judgement, Story, tell_story, tell_story_elsewhere
 from csijournal.cli.resolve import Meaning, meanings
 from csijournal.errors import (
     CorruptEntry,
@@ -31,18 +23,18 @@ from csijournal.errors import (
     printable,
 )
 from csijournal.journal.model import Entry
-from csijournal.journal.steps import Records
+from csijournal.journal.steps import AnyRecords, Records
 from csijournal.store import Store
 from csijournal.wire.entries import MappedHandle, RecordInPool
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.schema import GROUPS, AnySchema
 
 AnyStory = Story[Any]
 
-_ERRORS: dict[FindingKind | RecordKind | None, type[JournalDamaged]] = {
+_ERRORS: dict[FindingKind | None, type[JournalDamaged]] = {
     FindingKind.NAME_MISMATCH: NameMismatch,
     FindingKind.SHARED_UUID: NameMismatch,
     FindingKind.CORRUPT_ENTRY: CorruptEntry,
-    RecordKind.SPLIT: SplitReservation,
+    FindingKind.SPLIT_RECORD: SplitReservation,
 }
 """The kinds that other commands refuse to work with, by the error that they raise."""
 
@@ -51,9 +43,9 @@ _UNPOPULATED = {
     FindingKind.UNPOPULATED_GROUP,
     FindingKind.EMPTY_OBJECT,
     FindingKind.MEMBERS_ELSEWHERE,
-    RecordKind.UNPOPULATED,
-    RecordKind.NAMELESS,
-    RecordKind.EMPTY,
+    FindingKind.UNPOPULATED_RECORD,
+    FindingKind.NAMELESS_RECORD,
+    FindingKind.EMPTY_RECORD,
 }
 """The kinds of a record that does not say whose it is."""
 

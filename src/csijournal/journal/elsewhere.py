@@ -10,6 +10,8 @@ neither is ever written.
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic
 
 from csijournal.errors import PlaceNotFound, SplitReservation
 from csijournal.journal.state import EntryState, classify_record
@@ -20,6 +22,25 @@ from csijournal.wire.schema import JournalSchema, R
 from csijournal.wire.text import shortened
 
 
+@dataclass(frozen=True)
+class Halves(Generic[R]):
+    """What lies under the UUID in the image pool, and in the journal pool beside the entry."""
+
+    in_image_pool: R | None
+    in_journal_pool: R | None
+
+
+def read_halves(records: Records[R], request_name: str, target: RecordInPool) -> Halves[R]:
+    """The records of both pools.
+
+    Raises SplitReservation where the image pool is gone or cannot be looked into.
+    """
+    here = records.read_record(target.uuid)
+    if target.pool_id == records.store.pool_id:
+        return Halves(here, here)
+    return Halves(_read_in_pool(records.store, records.schema, request_name, target), here)
+
+
 def read_elsewhere(records: Records[R], request_name: str, target: RecordInPool) -> R:
     """The complete record of `request_name`, wherever its keys lie.
 
@@ -27,17 +48,16 @@ def read_elsewhere(records: Records[R], request_name: str, target: RecordInPool)
     into, or neither pool has a complete record, and NameMismatch where it is
     another name's.
     """
-    store, schema = records.store, records.schema
-    found = [records.read_record(target.uuid)]
-    if target.pool_id != store.pool_id:
-        found.insert(0, _read_in_pool(store, schema, request_name, target))
-    for record in found:
+    halves = read_halves(records, request_name, target)
+    for record in (halves.in_image_pool, halves.in_journal_pool):
         state = classify_record(request_name, record)
         if record is not None and state is EntryState.COMPLETE:
             return record
         if record is not None and state is EntryState.OTHER_NAME:
             raise records.name_mismatch(request_name, target.uuid, record)
-    raise _split(schema, request_name, target, "and neither pool has a complete record of it")
+    raise _split(
+        records.schema, request_name, target, "and neither pool has a complete record of it"
+    )
 
 
 def _read_in_pool(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 from csijournal.errors import (
     CorruptEntry,
@@ -447,3 +447,6 @@ class Records(Generic[R]):
 
 GroupRecords = Records[GroupRecord]
 """The records of the group journal."""
+
+AnyRecords = Records[Any]
+"""The records of any journal."""

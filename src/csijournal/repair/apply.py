@@ -12,7 +12,7 @@ an error or a signal, the backup holds what was done, and undoes it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -223,13 +223,20 @@ class _Job:
 class Engine:
     """Carries out plans on one store; `tally` says at any time how far it is.
 
-    Without `backup_file` nothing is backed up: for what only adds.
+    Without `backup_file` nothing is backed up: for what only adds.  `refresh` is
+    called before each batch is carried out: what was known from outside is old.
     """
 
     def __init__(
-        self, store: Store, watcher: Watcher, backup_file: BackupFile | None, tally: Tally
+        self,
+        store: Store,
+        watcher: Watcher,
+        backup_file: BackupFile | None,
+        tally: Tally,
+        refresh: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
+        self._refresh = refresh
         self._watcher = watcher
         self._backup_file = backup_file
         self._undone: set[int] = set()
@@ -284,6 +291,7 @@ class Engine:
             self._watcher.backed_up(self._backup_file)
 
     def _act(self, jobs: list[_Job]) -> None:
+        self._refresh()
         for job in jobs:
             if self._is_to_stop():
                 return
@@ -311,7 +319,7 @@ def _put_bytes(plan: Plan) -> int:
 
 
 class Repairer(Planner):
-    """Plans for findings, and carries the plans out; `grace_seconds` as for verify."""
+    """Plans for findings, and carries the plans out; arguments as for Planner."""
 
     def repair(
         self,
@@ -329,7 +337,7 @@ class Repairer(Planner):
         tally = Tally() if tally is None else tally
         backup_file = BackupFile(backup_path, self._store.place)
         watcher = Watcher() if watcher is None else watcher
-        engine = Engine(self._store, watcher, backup_file, tally)
+        engine = Engine(self._store, watcher, backup_file, tally, self.inventory.refresh)
         return engine.run(self._plans(findings, watcher, tally))
 
     def _plans(self, findings: Iterable[Finding], watcher: Watcher, tally: Tally) -> Iterator[Plan]:

@@ -13,7 +13,7 @@ from csijournal.errors import Conflict, GroupNotFound, InvalidRequestName, Reser
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import GroupRecords, Records
 from csijournal.repair.plan import Plan, Step, still_holds
-from csijournal.repair.planners import Planner, instances_of, remove_group_step
+from csijournal.repair.planners import Planner, instances_of, remove_record_step
 from csijournal.store.contract import Guard, KeyAbsent, ObjectState, Store, Unchanged, Write
 from csijournal.wire.records import GROUP_NAME_KEY, REQUEST_NAME_KEY, parse_group
 from csijournal.wire.schema import GROUPS
@@ -77,23 +77,24 @@ def plan_drop_group(records: GroupRecords, planner: Planner, group_uuid: str) ->
     if state is None:
         raise GroupNotFound(f"there is no group {group_uuid}", object_name=group_object)
     record = parse_group(state.entries)
-    if not planner.unentered(group_uuid, record):
+    if not planner.unentered(GROUPS, group_uuid, record):
         raise Conflict(
             f"the request name {shortened(record.request_name or '')} points at this group",
             object_name=group_object,
             hint="Use undo to remove a reservation",
         )
     _require_unpointed(records, group_uuid)
-    step = remove_group_step(
+    step = remove_record_step(
+        GROUPS,
         group_uuid,
         state,
         record,
         lambda: (
-            planner.unentered(group_uuid, record)
+            planner.unentered(GROUPS, group_uuid, record)
             and _pointing_at(records.store, group_uuid) is None
         ),
     )
-    steps = (*planner.final_steps(group_uuid), step)
+    steps = (*planner.final_steps(GROUPS, group_uuid), step)
     return Plan(f"drop the group {group_uuid}", steps, (group_uuid,))
 
 
@@ -116,7 +117,7 @@ def _require_unpointed(records: GroupRecords, group_uuid: str) -> None:
 
 def _pointing_at(store: Store, group_uuid: str) -> tuple[str, str] | None:
     """The instance and the request name of an entry that holds the UUID; None for none."""
-    for instance_id in instances_of(store):
+    for instance_id in instances_of(store, GROUPS):
         for page in Records(store, GROUPS, instance_id, validate=False).entry_pages():
             for entry in page:
                 if entry.group_uuid == group_uuid:
@@ -160,7 +161,7 @@ def _require_unowned(
     """No entry but that of `request_name` here may point at the group in its own name."""
     if owner is None:
         return
-    for instance_id in instances_of(records.store):
+    for instance_id in instances_of(records.store, GROUPS):
         other = Records(records.store, GROUPS, instance_id, validate=False)
         ours = other.directory == records.directory
         if not (ours and owner == request_name) and other.entry_matches(owner, group_uuid):

@@ -7,53 +7,55 @@ meantime has no plan.  Planning writes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import partial
 
-from csijournal.check.catalog import may_repair_alone
+from csijournal.check.behind import behind_record
 from csijournal.check.findings import Finding, FindingKind
-from csijournal.check.records import kind_without_entry
+from csijournal.check.kinds import (
+    OF_ENTRIES,
+    UNPOPULATED,
+    WITHOUT_ENTRY_ALONE,
+    kind_without_entry,
+)
 from csijournal.errors import InvalidInput
+from csijournal.inventory.choose import inventory_of
+from csijournal.inventory.contract import Inventory
 from csijournal.journal.finality import standing_leases
 from csijournal.journal.grace import GRACE_SECONDS, Grace, newest_ns
-from csijournal.journal.steps import GroupRecords, Records
+from csijournal.journal.steps import AnyRecords, Records
 from csijournal.repair.plan import Plan, Recheck, Step
 from csijournal.store.contract import KeyEquals, ObjectState, Store, Unchanged, Write, check_name
 from csijournal.wire.leases import Lease
-from csijournal.wire.records import GroupRecord, parse_group
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.records import AnyRecord
+from csijournal.wire.schema import GROUPS, AnySchema, schema_of
 from csijournal.wire.text import encode, shortened
 from csijournal.wire.timestamps import Timestamp
 from csijournal.wire.uuids import require_uuid
 
-_OF_ENTRIES = frozenset(
-    {
-        FindingKind.DANGLING_ENTRY,
-        FindingKind.UNPOPULATED_GROUP,
-        FindingKind.NAME_MISMATCH,
-        FindingKind.SHARED_UUID,
-    }
-)
-"""Kinds whose finding is about a request name."""
-
 
 class Planner:
-    """Plans for the findings of one store; `grace_seconds` as for verify."""
+    """Plans for the findings of one store; `inventory` and `grace_seconds` as for verify.
+
+    An inventory that is given stays the caller's to close.
+    """
 
     def __init__(
         self,
         store: Store,
         *,
+        inventory: Inventory | None = None,
         grace_seconds: float = GRACE_SECONDS,
         clock: Callable[[], Timestamp] = Timestamp.now,
     ) -> None:
         self._store = store
+        self.inventory = inventory_of(store) if inventory is None else inventory
         self._grace = Grace.of_seconds(grace_seconds, clock=clock)
         self._clock = clock
+        self._instances: dict[str, list[str]] = {}
         self._planners: Mapping[FindingKind, Callable[[Finding], Iterator[Step]]] = {
             FindingKind.DANGLING_ENTRY: self._dangling_entry,
-            FindingKind.UNPOPULATED_GROUP: self._unpopulated_group,
-            FindingKind.ORPHAN_GROUP: self._without_entry,
-            FindingKind.EMPTY_OBJECT: self._without_entry,
+            **dict.fromkeys(UNPOPULATED, self._unpopulated),
+            **dict.fromkeys(WITHOUT_ENTRY_ALONE, self._without_entry),
             FindingKind.NAME_MISMATCH: self._mismatch,
             FindingKind.SHARED_UUID: self._mismatch,
             FindingKind.STALE_LEASE: self._stale_lease,
@@ -64,12 +66,10 @@ class Planner:
         planner = self._planners.get(finding.kind)
         if planner is None or not finding.automatic:
             return None
-        if not may_repair_alone(finding.kind, self._store):
-            return None  # a file may say otherwise
         steps = tuple(planner(finding))
         if not steps:
             return None
-        named = (finding.request_name, finding.group_uuid, finding.object_name)
+        named = (finding.request_name, finding.uuid, finding.object_name)
         names = tuple(dict.fromkeys(filter(None, named)))
         return Plan(f"{finding.kind} {finding.object_name}", steps, names, finding)
 
@@ -78,134 +78,164 @@ class Planner:
         if finding.kind not in self._planners or not finding.automatic:
             return
         # A record may say a request name that is not text, an entry never has one.
-        entry = finding.request_name if finding.kind in _OF_ENTRIES else ""
+        entry = finding.request_name if finding.kind in OF_ENTRIES else ""
         for text in filter(None, (finding.object_name, finding.key, finding.instance_id, entry)):
             check_name(text)
         if finding.kind is FindingKind.STALE_LEASE:
             return
-        if finding.kind in _OF_ENTRIES and finding.request_name is None:
+        if finding.kind in OF_ENTRIES and finding.request_name is None:
             raise InvalidInput(f"a {finding.kind} finding must name its request name")
-        require_uuid(finding.group_uuid)
+        require_uuid(finding.uuid)
 
     # One planner a kind
 
     def _dangling_entry(self, finding: Finding) -> Iterator[Step]:
-        records, name, group_uuid = self._entry_of(finding)
-        gone = _is_gone(records, group_uuid)
-        if records.entry_matches(name, group_uuid) and gone():
-            yield _remove_entry(records, name, group_uuid, gone)
+        records, name, uuid = self._entry_of(finding)
 
-    def _unpopulated_group(self, finding: Finding) -> Iterator[Step]:
-        records, name, group_uuid = self._entry_of(finding)
-        state = self._store.read_state(GROUPS.record_object(group_uuid))
-        if not records.entry_matches(name, group_uuid):
+        def gone() -> bool:
+            return records.read_record(uuid) is None and self._is_nothing_behind(records, uuid)
+
+        if records.entry_matches(name, uuid) and gone():
+            yield _remove_entry(records, name, uuid, gone)
+
+    def _unpopulated(self, finding: Finding) -> Iterator[Step]:
+        records, name, uuid = self._entry_of(finding)
+        state = self._store.read_state(records.schema.record_object(uuid))
+        if not records.entry_matches(name, uuid):
             return
         if state is not None:
-            record = parse_group(state.entries)
-            if record.populated or record.volume_map or not self._is_old(state, record):
+            record = records.schema.parse(state.entries)
+            if record.populated or record.in_use or not self._is_old(state, record):
                 return
-            yield from self.final_steps(group_uuid)
-            yield remove_group_step(group_uuid, state, record)
-        yield _remove_entry(records, name, group_uuid, _is_gone(records, group_uuid))
+            if not self._is_nothing_behind(records, uuid):
+                return
+            yield from self.final_steps(records.schema, uuid)
+            yield remove_record_step(
+                records.schema,
+                uuid,
+                state,
+                record,
+                lambda: self._is_nothing_behind(records, uuid),
+            )
+        yield _remove_entry(records, name, uuid, _is_gone(records, uuid))
 
     def _without_entry(self, finding: Finding) -> Iterator[Step]:
-        return self._unentered_and_old(require_uuid(finding.group_uuid), finding.kind)
+        schema = schema_of(finding.journal)
+        return self._unentered_and_old(schema, require_uuid(finding.uuid), finding.kind)
 
     def _mismatch(self, finding: Finding) -> Iterator[Step]:
-        records, name, group_uuid = self._entry_of(finding)
+        records, name, uuid = self._entry_of(finding)
 
         def still() -> bool:
-            record = records.read_record(group_uuid)
+            record = records.read_record(uuid)
             if record is None:
                 return True
             owner = record.request_name
             return owner not in {None, name} and records.is_consistent(owner or "")
 
-        if records.entry_matches(name, group_uuid) and still():
-            yield _remove_entry(records, name, group_uuid, still)
-            if may_repair_alone(FindingKind.ORPHAN_GROUP, self._store):
-                yield from self._unentered_and_old(group_uuid, FindingKind.ORPHAN_GROUP)
+        if records.entry_matches(name, uuid) and still():
+            yield _remove_entry(records, name, uuid, still)
+            schema = records.schema
+            orphan = FindingKind.ORPHAN_GROUP if schema is GROUPS else FindingKind.ORPHAN_RECORD
+            yield from self._unentered_and_old(schema, uuid, orphan)
 
     def _stale_lease(self, finding: Finding) -> Iterator[Step]:
-        records = Records(self._store, GROUPS, finding.instance_id, validate=False)
+        records = self._records(finding)
         for lease in records.leases():
             if lease.key != finding.key or not self._grace.is_over(lease.since.nanoseconds):
                 continue
             if lease.revoked:
-                yield from self._stranded(lease)
+                yield from self._stranded(records.schema, lease)
                 yield _forget_lease(records, lease)
             else:
                 yield revoke_step(records, lease, self._clock())
-                yield from self._stranded(lease)
+                yield from self._stranded(records.schema, lease)
 
-    def _stranded(self, lease: Lease) -> Iterator[Step]:
-        for group_uuid in lease.uuids:
-            state = self._store.read_state(GROUPS.record_object(group_uuid))
-            if state is not None:
-                step = self._remove_unentered(group_uuid, state, FindingKind.ORPHAN_GROUP)
-                if step is not None:
-                    yield from self.final_steps(group_uuid, revoked=lease)
-                    yield step
+    def _stranded(self, schema: AnySchema, lease: Lease) -> Iterator[Step]:
+        """Removal of what the lease's owner made and never pointed at."""
+        for uuid in lease.uuids:
+            state = self._store.read_state(schema.record_object(uuid))
+            if state is None:
+                continue
+            record = schema.parse(state.entries)
+            if record.in_use or not record.populated:
+                continue  # not as an owner leaves it that never told its UUID to anybody
+            if self.unentered(schema, uuid, record):
+                yield from self.final_steps(schema, uuid, revoked=lease)
+                yield remove_record_step(
+                    schema, uuid, state, record, partial(self.unentered, schema, uuid, record)
+                )
 
-    def _unentered_and_old(self, group_uuid: str, kind: FindingKind) -> Iterator[Step]:
-        state = self._store.read_state(GROUPS.record_object(group_uuid))
+    def _unentered_and_old(self, schema: AnySchema, uuid: str, kind: FindingKind) -> Iterator[Step]:
+        state = self._store.read_state(schema.record_object(uuid))
         if state is None:
             return
-        step = self._remove_unentered(group_uuid, state, kind)
-        if step is not None and self._is_old(state, parse_group(state.entries)):
-            yield from self.final_steps(group_uuid)
+        record = schema.parse(state.entries)
+        step = self._remove_unentered(schema, uuid, state, record)
+        behind = behind_record(self.inventory, schema, uuid, record)
+        is_so = kind_without_entry(record, behind) is kind and step.recheck()
+        if is_so and self._is_old(state, record):
+            yield from self.final_steps(schema, uuid)
             yield step
 
     def _remove_unentered(
-        self, group_uuid: str, state: ObjectState, kind: FindingKind
-    ) -> Step | None:
-        record = parse_group(state.entries)
-        step = remove_group_step(
-            group_uuid, state, record, lambda: self.unentered(group_uuid, record)
-        )
-        return step if kind_without_entry(record) is kind and step.recheck() else None
+        self, schema: AnySchema, uuid: str, state: ObjectState, record: AnyRecord
+    ) -> Step:
+        def unused() -> bool:
+            behind = behind_record(self.inventory, schema, uuid, record)
+            return behind.is_nothing and self.unentered(schema, uuid, record)
 
-    def final_steps(self, group_uuid: str, *, revoked: Lease | None = None) -> Iterator[Step]:
+        return remove_record_step(schema, uuid, state, record, unused)
+
+    def final_steps(
+        self, schema: AnySchema, uuid: str, *, revoked: Lease | None = None
+    ) -> Iterator[Step]:
         """What makes it final that no entry points at a record that was read before.
 
         Its owner may be between its two writes.  So every lease that lists the
         UUID goes first, but for the one that another step has `revoked`.
         """
-        directories = [
-            Records(self._store, GROUPS, instance_id, validate=False)
-            for instance_id in self._instances
+        directories: list[AnyRecords] = [
+            Records(self._store, schema, instance_id, validate=False)
+            for instance_id in self._instances_of(schema)
         ]
-        for records, lease in standing_leases(directories, group_uuid):
+        for records, lease in standing_leases(directories, uuid):
             if revoked is None or lease.lease_id != revoked.lease_id:
                 yield revoke_step(records, lease, self._clock())
 
     # What the planners ask
 
-    def _entry_of(self, finding: Finding) -> tuple[GroupRecords, str, str]:
+    def _records(self, finding: Finding) -> AnyRecords:
+        schema = schema_of(finding.journal)
+        return Records(self._store, schema, finding.instance_id, validate=False)
+
+    def _entry_of(self, finding: Finding) -> tuple[AnyRecords, str, str]:
         if finding.request_name is None:
             raise InvalidInput(f"a {finding.kind} finding must name its request name")
-        records = Records(self._store, GROUPS, finding.instance_id, validate=False)
-        return records, finding.request_name, require_uuid(finding.group_uuid)
+        return self._records(finding), finding.request_name, require_uuid(finding.uuid)
 
-    def unentered(self, group_uuid: str, record: GroupRecord) -> bool:
-        """Whether no instance's entry of the group's name points at the group."""
+    def _is_nothing_behind(self, records: AnyRecords, uuid: str) -> bool:
+        """Whether it is certain that nothing stands behind a record that says nothing."""
+        return behind_record(self.inventory, records.schema, uuid).is_nothing
+
+    def unentered(self, schema: AnySchema, uuid: str, record: AnyRecord) -> bool:
+        """Whether no instance's entry of the record's name points at the record."""
         name = record.request_name
         return name is None or not any(
-            Records(self._store, GROUPS, instance_id, validate=False).entry_matches(
-                name, group_uuid
-            )
-            for instance_id in self._instances
+            Records(self._store, schema, instance_id, validate=False).entry_matches(name, uuid)
+            for instance_id in self._instances_of(schema)
         )
 
-    @cached_property
-    def _instances(self) -> list[str]:
-        return instances_of(self._store)
+    def _instances_of(self, schema: AnySchema) -> list[str]:
+        if schema.journal not in self._instances:
+            self._instances[schema.journal] = instances_of(self._store, schema)
+        return self._instances[schema.journal]
 
-    def _is_old(self, state: ObjectState, record: GroupRecord) -> bool:
+    def _is_old(self, state: ObjectState, record: AnyRecord) -> bool:
         return self._grace.is_over(newest_ns(state.modified_ns, record.creation_time))
 
 
-def revoke_step(records: GroupRecords, lease: Lease, now: Timestamp) -> Step:
+def revoke_step(records: AnyRecords, lease: Lease, now: Timestamp) -> Step:
     """The step that revokes a lease as it stands."""
     return Step(
         f"revoke the lease {lease.lease_id} of {lease.since}",
@@ -214,7 +244,7 @@ def revoke_step(records: GroupRecords, lease: Lease, now: Timestamp) -> Step:
     )
 
 
-def _forget_lease(records: GroupRecords, lease: Lease) -> Step:
+def _forget_lease(records: AnyRecords, lease: Lease) -> Step:
     unchanged = KeyEquals(lease.key, lease.value)
     return Step(
         f"remove the revoked lease {lease.lease_id}",
@@ -223,42 +253,45 @@ def _forget_lease(records: GroupRecords, lease: Lease) -> Step:
     )
 
 
-def instances_of(store: Store) -> list[str]:
+def instances_of(store: Store, schema: AnySchema) -> list[str]:
     """Every instance that has a directory in the location.  Lists its objects."""
-    names = store.object_names(GROUPS.directory_prefix)
-    return [i for name in names if (i := GROUPS.instance_of(name)) is not None]
+    names = store.object_names(schema.directory_prefix)
+    return [i for name in names if (i := schema.instance_of(name)) is not None]
 
 
-def _is_gone(records: GroupRecords, group_uuid: str) -> Recheck:
-    """That the group object is not there, or not any more."""
-    return lambda: records.read_record(group_uuid) is None
+def _is_gone(records: AnyRecords, uuid: str) -> Recheck:
+    """That the record is not there, or not any more."""
+    return lambda: records.read_record(uuid) is None
 
 
-def _remove_entry(
-    records: GroupRecords, request_name: str, group_uuid: str, recheck: Recheck
-) -> Step:
-    key = GROUPS.entry_key(request_name)
+def _remove_entry(records: AnyRecords, request_name: str, uuid: str, recheck: Recheck) -> Step:
+    key = records.schema.entry_key(request_name)
     return Step(
-        f"remove the entry {shortened(request_name)} -> {group_uuid}",
+        f"remove the entry {shortened(request_name)} -> {uuid}",
         Write(
             records.directory,
-            guards=(KeyEquals(key, encode(group_uuid)),),
+            guards=(KeyEquals(key, encode(uuid)),),
             deletions=(key,),
         ),
         recheck,
     )
 
 
-def remove_group_step(
-    group_uuid: str, state: ObjectState, record: GroupRecord, recheck: Recheck = lambda: True
+def remove_record_step(
+    schema: AnySchema,
+    uuid: str,
+    state: ObjectState,
+    record: AnyRecord,
+    recheck: Recheck = lambda: True,
 ) -> Step:
-    """The step that removes a group object as `state` shows it."""
+    """The step that removes a record as `state` shows it."""
     owner = "" if record.request_name is None else f" of {shortened(record.request_name)}"
-    members = f" with {record.content_in_words}" if record.volume_map else ""
+    what = "group object" if schema is GROUPS else f"{schema.noun} record"
+    content = f" with {record.content_in_words}" if record.in_use else ""
     return Step(
-        f"remove the group object {group_uuid}{owner}{members}",
+        f"remove the {what} {uuid}{owner}{content}",
         Write(
-            GROUPS.record_object(group_uuid),
+            schema.record_object(uuid),
             guards=(Unchanged(state.version),),
             remove_object=True,
         ),

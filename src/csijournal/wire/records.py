@@ -46,6 +46,8 @@ GROUP_ID_KEY = "csi.groupid"
 """The group's handle, under the key that Ceph-CSI reads."""
 MISSPELT_GROUP_ID_KEYS = ("csi.csi.groupid", "csi.")
 """Where `StoreGroupID` writes it: its prefix twice for volumes, alone for snapshots."""
+NFS_CLUSTER_KEY = "csi.nfs.cluster"
+"""The NFS cluster of a volume's export, put by the NFS driver (`internal/nfs`)."""
 ATTRIBUTE_PREFIX = "csi."
 """What `StoreAttribute` puts before an attribute's name, as in `csi.nfs.cluster`."""
 
@@ -195,6 +197,13 @@ class ImageRecord:
         if not self.populated:
             return bool(self._said())
         return self.image_id is not None or self.group_id is not None or bool(self.others)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether it has no name and only what a late call writes: an image id, an NFS cluster."""
+        late = [self.image_id, self.others.get(NFS_CLUSTER_KEY)]
+        said = [value for value in late if value is not None]
+        return not self.populated and bool(said) and len(said) == len(self._said())
 
     @property
     def content_in_words(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from csijournal.errors import (
     GroupNotFound,
@@ -200,5 +200,12 @@ GROUPS: JournalSchema[GroupRecord] = JournalSchema(
     unpopulated=UnpopulatedGroup,
 )
 
-SCHEMAS = (VOLUMES, SNAPSHOTS, GROUPS)
+AnySchema = JournalSchema[Any]
+
+SCHEMAS: tuple[AnySchema, ...] = (VOLUMES, SNAPSHOTS, GROUPS)
 """All journals, in the order in which they are listed."""
+
+
+def schema_of(journal: str) -> AnySchema:
+    """The journal of this name.  Raises KeyError where there is none."""
+    return {schema.journal: schema for schema in SCHEMAS}[journal]

@@ -31,3 +31,14 @@ def require_uuid(text: str) -> str:
             " 0f8fad5b-d9cb-469f-a165-70867728950e",
         )
     return text
+
+
+def packed_uuid(uuid: str) -> bytes:
+    """The UUID in 16 bytes, for keeping many."""
+    return bytes.fromhex(uuid.replace("-", ""))
+
+
+def unpacked_uuid(packed: bytes) -> str:
+    """The UUID of `packed_uuid`, as text."""
+    text = packed.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from csijournal.cli.saved_findings import saved_findings
 from csijournal.cli.scan import ScanOptions, look, scan_options
 from csijournal.cli.shell import command_line
 from csijournal.errors import UnreadableContent, printable
+from csijournal.inventory.choose import inventory_of
 from csijournal.repair.apply import Repairer, Tally, left_alone
 from csijournal.repair.plan import Outcome, Plan
 from csijournal.store import Store
@@ -137,8 +139,12 @@ def command(
             f"--{scan.depth.value} looks for findings, and --findings brings them: give one."
         )
     asked = _Asked(scan, findings_file, tuple(kinds), backup_file)
-    with open_place(settings) as store, tempfile.TemporaryFile("w+") as to_repair:
-        repairer = Repairer(store, grace_seconds=scan.grace_seconds)
+    with (
+        open_place(settings) as store,
+        closing(inventory_of(store)) as inventory,
+        tempfile.TemporaryFile("w+") as to_repair,
+    ):
+        repairer = Repairer(store, inventory=inventory, grace_seconds=scan.grace_seconds)
         found = _Sorted(to_repair)
         with changing_nothing(settings, apply=apply):
             findings = _findings(settings, store, asked, repairer, found)
@@ -174,7 +180,7 @@ def _findings(
     Those of a file were seen at a time that nobody knows: they must stand still.
     """
     if asked.findings_file is None:
-        yield from _of_kinds(asked, look(asked.scan.verifier(store, settings)))
+        yield from _of_kinds(asked, look(asked.scan.verifier(store, settings, repairer.inventory)))
         return
     saved = _here(found, saved_findings(asked.findings_file, store.place, repairer.check))
     chosen = _of_kinds(asked, saved)
@@ -328,4 +334,6 @@ def _as_json(finding: Finding) -> dict[str, object]:
         "object": finding.object_name,
         "request_name": finding.request_name,
         "group_uuid": finding.group_uuid,
+        "uuid": finding.uuid,
+        "journal": finding.journal,
     }

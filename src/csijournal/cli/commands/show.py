@@ -6,7 +6,6 @@ import click
 
 from csijournal.check.elsewhere import namespaces_with_journals
 from csijournal.check.referrers import SECONDS_MAX, Search
-from csijournal.check.story import AnySchema
 from csijournal.cli.connect import open_place
 from csijournal.cli.following import around, tell_all
 from csijournal.cli.options import JournalCommand, Settings, journal_option
@@ -20,6 +19,7 @@ from csijournal.errors import NotFound
 from csijournal.store import Store
 from csijournal.store.rados.csi_config import read_clusters
 from csijournal.wire.handles import Handle
+from csijournal.wire.schema import AnySchema
 from csijournal.wire.text import shortened
 
 
