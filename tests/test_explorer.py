@@ -10,6 +10,7 @@ import pytest
 from csijournal.check.findings import FindingKind
 from csijournal.check.scan import Depth, Verifier
 from csijournal.store.memory import MemoryStore
+from csijournal.wire.schema import GROUPS
 from explorer import report
 from explorer.clients import ENDED, Run
 from explorer.contents import NOW, Contents
@@ -73,7 +74,12 @@ def test_late_writes_that_overtake_revive_a_group_or_change_a_member_and_do_noth
 
 def _seen_by_verify(store: MemoryStore) -> set[FindingKind]:
     verifier = Verifier(
-        store, depth=Depth.FULL, grace_seconds=0, settle_seconds=0, clock=lambda: NOW
+        store,
+        journals=(GROUPS,),
+        depth=Depth.FULL,
+        grace_seconds=0,
+        settle_seconds=0,
+        clock=lambda: NOW,
     )
     return {finding.kind for finding in verifier.findings()}
 

@@ -43,6 +43,7 @@ def check(
 ) -> tuple[list[Finding], Summary]:
     verifier = Verifier(
         store,
+        journals=(GROUPS,),
         depth=depth,
         settle_seconds=settle_seconds,
         clock=lambda: NOW,

@@ -330,7 +330,7 @@ def test_a_journal_that_does_not_exist_is_refused_by_option_and_by_variable(cli:
         (
             snapshots(n=uuid(5))
             | {f"csi.snap.{uuid(5)}": {"csi.snapname": "n", "csi.imageid": "1"}},
-            "missing-attribute",
+            "source-lost",
             0,
         ),
     ],

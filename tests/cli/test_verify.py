@@ -121,22 +121,26 @@ def test_a_clean_journal_is_exit_code_0(cli: CLI) -> None:
     lines = cli("verify").lines
 
     assert lines[0] == f"sqlite://{cli.file}"
-    assert lines[1] == ("    1 entry, 1 group, 0 members, 0 leases; 2 journal objects listed")
-    assert lines[2] == (
+    assert lines[1:3] == [
+        "    1 entry, 1 record in order; 2 journal objects listed",
+        "        groups: 1 entry, 1 group in order with 0 members",
+    ]
+    assert lines[3] == (
         "    this store stands for a driver without images: nothing outside of it can depend on"
         " a record"
     )
-    assert lines[3:] == ["    nothing is wrong"]
+    assert lines[4:] == ["    nothing is wrong"]
 
 
 def test_what_was_not_looked_at_is_always_said(damaged: CLI) -> None:
     damaged.put("csi.volumes.default", x="")
     damaged.put("csi.snaps.other", x="")
 
-    said = " ".join(damaged("verify", "--quick", code=1).out.split())
+    groups = ("--journal", "groups")
+    said = " ".join(damaged("verify", "--quick", *groups, code=1).out.split())
     assert "not looked at: what nothing points at, and other instances" in said
-    assert "not looked at: the volume and snapshot journals csi.volumes.default" in said
-    everything = damaged("verify", "--full", "-o", "json", code=1).lines[-1]
+    assert "not looked at: the journals csi.volumes.default" in said
+    everything = damaged("verify", "--full", *groups, "-o", "json", code=1).lines[-1]
     assert json.loads(everything)["summary"]["other_journals"] == [
         "csi.snaps.other",
         "csi.volumes.default",
@@ -212,14 +216,14 @@ def test_a_place_without_the_journal_is_never_in_order(cli: CLI) -> None:
     cli.refused("verify", "--store", "sqlite:nothing.db", code=16)
 
 
-def test_volume_and_snapshot_journals_alone_are_named_and_not_called_in_order(cli: CLI) -> None:
+def test_journals_that_are_left_out_are_named_and_not_called_in_order(cli: CLI) -> None:
     volumes = {"csi.volumes.default": {"csi.volume.pvc-1": uuid(1)}}
     damage(cli, volumes | {f"csi.volume.{uuid(1)}": {"csi.volname": "pvc-1"}})
 
     for depth in ([], ["--quick"]):
-        said = cli("verify", *depth, code=7).out
+        said = cli("verify", *depth, "--journal", "groups", code=7).out
         assert "nothing was checked" in said
-        assert "not looked at: the volume and snapshot journals csi.volumes.default" in said
+        assert "not looked at: the journals csi.volumes.default" in said
         assert "nothing is wrong" not in said
 
 
@@ -248,7 +252,8 @@ def test_each_finding_says_where_and_its_kind_is_explained_once(cli: CLI) -> Non
     assert said.count("Ceph-CSI fails forever") == 1
     assert "\n        csijournal repair --kind dangling-entry\n" in said
     assert said.endswith(
-        "    4 entries, 1 group, 1 member, 0 leases; 2 journal objects listed\n"
+        "    4 entries, 1 record in order; 2 journal objects listed\n"
+        "        groups: 4 entries, 1 group in order with 1 member\n"
         "    this store stands for a driver without images: nothing outside of it can depend on"
         " a record\n    3 errors: 3 dangling-entry\n"
     )
@@ -347,7 +352,7 @@ def test_a_terminal_gets_a_progress_bar_and_findings_whole(cli: CLI) -> None:
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode()).replace("\r", "\n")
 
     assert process.returncode == 1
-    assert re.search(r"reading groups .* 1000/2001", shown)
+    assert re.search(r"reading records .* 1000/2001", shown)
     assert shown.count("found     no group object\n") == 2000
     assert said.count(b"\x1b[?25l") == said.count(b"\x1b[?25h")
 
@@ -355,12 +360,12 @@ def test_a_terminal_gets_a_progress_bar_and_findings_whole(cli: CLI) -> None:
 _SLOWLY = """
 import sys, time
 from csijournal.cli.run import run
-from csijournal.check.scan import Verifier
-walk = Verifier._page
+from csijournal.check.journal_scan import JournalScan
+walk = JournalScan._page
 def slowly(self, *arguments):
     yield from walk(self, *arguments)
     time.sleep(0.5)
-Verifier._page = slowly
+JournalScan._page = slowly
 sys.exit(run(sys.argv[1:]))
 """
 
@@ -493,8 +498,8 @@ def test_in_the_wrong_namespace_the_right_one_is_named(cli: CLI, ceph: Throwaway
     said = " ".join(cli("verify", *where, code=7).out.split())
     assert "not looked at: the journals in another namespace of the pool (-N csi)" in said
     right = " ".join(cli("verify", *where, "-N", "csi").out.split())
-    assert "1 entry, 1 group, 1 member, 0 leases; 2 journal objects listed" in right
-    assert "not looked at: what the records stand for: images, RBD groups, subvolumes" in right
+    assert "groups: 1 entry, 1 group in order with 1 member" in right
+    assert "compared with 0 images, 0 images in the trash, 0 RBD groups" in right
     assert right.endswith("nothing is wrong in what was looked at")
 
 

@@ -478,10 +478,10 @@ CATALOG: Mapping[FindingKind, Row] = {
         Severity.ERROR,
         (
             "The snapshot's source has neither a record nor an image or subvolume, and the"
-            " snapshot itself has none either. (A source that was deleted before its snapshots is"
-            " in order, and only a note.)"
+            " snapshot itself has none either. (Where the snapshot's own is there, this is a note:"
+            " a source may be deleted before its snapshots.) Nothing can be restored from it."
         ),
-        "Delete the snapshot in Kubernetes: nothing is left to restore from it.",
+        "Delete the snapshot in Kubernetes.",
         Alone.NEVER,
         "Kubernetes still knows the snapshot.",
     ),

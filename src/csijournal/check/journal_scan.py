@@ -154,9 +154,8 @@ class JournalScan:
         found = read_records(self._context.store, self._schema, uuids)
         for entry, seen in zip(entries, found):
             yield from self._entry_check.look(instance, records, entry, seen)
-            if seen.record is None:
-                self._listing.miss(self._schema, seen.uuid)
-            else:
+            if seen.record is not None:
+                self._listing.read(self._schema, seen.uuid)
                 yield RecordSeen(self._schema, seen.uuid, seen.record, directory_id(records))
 
     # Objects that are no directory and no record's

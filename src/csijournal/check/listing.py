@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from csijournal.check.elsewhere import journals_in
+from csijournal.check.known import KnownRecords
 from csijournal.check.summary import Summary
 from csijournal.store.contract import Store
 from csijournal.wire.schema import GROUPS, SCHEMAS, AnySchema
@@ -37,8 +38,8 @@ class Depth(enum.Enum):
 class Listing:
     """What a walk through the objects of a place has met, of the journals that are checked.
 
-    `records` holds each record's UUID in 16 bytes, and whether an entry is known
-    to point at it.
+    `records` holds each listed record's UUID in 16 bytes, and whether an entry is
+    known to point at it.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Listing:
         self._others = tuple(schema.directory_prefix for schema in SCHEMAS if schema not in schemas)
         self.instance_ids = {schema.journal: {instance_id} for schema in schemas}
         self.records: dict[str, dict[bytes, bool]] = {schema.journal: {} for schema in schemas}
-        self._missing: set[tuple[str, bytes]] = set()
+        self._read = {schema.journal: KnownRecords() for schema in schemas}
 
     def run(
         self,
@@ -73,22 +74,29 @@ class Listing:
                 return
         self._summary.listing_ended = True
 
-    def point_at(self, schema: AnySchema, uuid: str) -> bool:
-        """Note that an entry points at the record; whether another one did already."""
+    def point_at(self, schema: AnySchema, uuid: str, *, keep: bool) -> bool:
+        """Note that an entry points at the record; whether another one did already.
+
+        A record that was not listed is noted with `keep` only.
+        """
         records, packed = self.records[schema.journal], packed_uuid(uuid)
         before = records.get(packed)
-        records[packed] = True
+        if keep or before is not None:
+            records[packed] = True
         return bool(before)
 
-    def miss(self, schema: AnySchema, uuid: str) -> None:
-        """Note that an entry points at a record that is not there."""
-        self._missing.add((schema.journal, packed_uuid(uuid)))
+    def read(self, schema: AnySchema, uuid: str) -> None:
+        """Note that the record was read."""
+        if not self._summary.listing_ended:  # else it is among those that were listed
+            self._read[schema.journal].add(uuid)
 
     def knows(self, schema: AnySchema, uuid: str) -> bool:
-        """Whether a record of this UUID was listed or read."""
-        packed = packed_uuid(uuid)
-        known = packed in self.records.get(schema.journal, ())
-        return known and (schema.journal, packed) not in self._missing
+        """Whether a record of this UUID was listed or read, when all were."""
+        if schema.journal not in self.records:
+            return False
+        if self._summary.listing_ended:
+            return packed_uuid(uuid) in self.records[schema.journal]
+        return uuid in self._read[schema.journal]
 
     def unpointed(self, schema: AnySchema) -> Iterator[str]:
         """UUIDs of records at which no entry was seen to point."""

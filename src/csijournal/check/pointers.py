@@ -64,7 +64,7 @@ class PointerCheck:
         """Note where entries point."""
         several = len(self._instances) > 1
         for entry in entries:
-            again = self._listing.point_at(records.schema, entry.uuid or "")
+            again = self._listing.point_at(records.schema, entry.uuid or "", keep=several)
             if again and several:
                 other = self._other(instance, entry)
                 if other is not None:

@@ -14,6 +14,8 @@ from csijournal.wire.text import encode
 _SHORT = {"pool": "-p", "namespace": "-N", "conf": "-c", "keyring": "-k", "name": "-n", "mon": "-m"}
 _NOT_REPEATED = {"output", "instance", "journal"}
 """Options that a printed command must not inherit: --journal is not known to all of them."""
+_OF_THE_SAME_JOURNALS = {"repair", "verify"}
+"""Commands that must look at no more journals than the command that prints them."""
 _OF_ONE_JOURNAL = {"reserve", "ensure", "check", "undo"}
 """Commands that are printed for groups, and would follow the variable to another journal."""
 
@@ -31,6 +33,8 @@ def command_line(settings: Settings, words: Iterable[str], instance_id: str = ""
         for word in (_SHORT.get(name, "--" + name.replace("_", "-")), value)
     ]
     words = list(words)
+    if words and words[0] in _OF_THE_SAME_JOURNALS and "journal" in settings.given:
+        words[1:1] = ["--journal", settings.given["journal"]]
     if (
         words
         and words[0] in _OF_ONE_JOURNAL

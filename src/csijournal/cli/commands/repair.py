@@ -29,7 +29,7 @@ from csijournal.cli.apply import (
     working,
 )
 from csijournal.cli.connect import open_place
-from csijournal.cli.options import JournalCommand, Settings
+from csijournal.cli.options import JournalCommand, Settings, journal_option
 from csijournal.cli.output import note, print_json, print_line, print_lines
 from csijournal.cli.render import finding_lines, number_of
 from csijournal.cli.saved_findings import saved_findings
@@ -109,6 +109,7 @@ class _Asked:
     type=click.Choice([kind.value for kind in FindingKind]),
     help="Only findings of this kind, as verify names it; may be given again.",
 )
+@journal_option
 @scan_options
 @apply_option
 @backup_option
@@ -138,7 +139,12 @@ def command(
         raise click.UsageError(
             f"--{scan.depth.value} looks for findings, and --findings brings them: give one."
         )
-    asked = _Asked(scan, findings_file, tuple(kinds), backup_file)
+    _run(settings, _Asked(scan, findings_file, tuple(kinds), backup_file), apply=apply)
+
+
+def _run(settings: Settings, asked: _Asked, *, apply: bool) -> None:
+    """Find, and repair or say how."""
+    scan = asked.scan
     with (
         open_place(settings) as store,
         closing(inventory_of(store)) as inventory,

@@ -20,7 +20,7 @@ from csijournal.cli.durations import in_words
 from csijournal.cli.files import replacing
 from csijournal.cli.interrupts import exit_code_of
 from csijournal.cli.namespaces import each_namespace
-from csijournal.cli.options import JournalCommand, Settings
+from csijournal.cli.options import JournalCommand, Settings, journal_option
 from csijournal.cli.output import note, print_json, print_line, report_text
 from csijournal.cli.render import (
     Explanations,
@@ -137,6 +137,7 @@ class _Check:
     ],
 )
 @click.option("--all-namespaces", is_flag=True, help="Each namespace of the RADOS pool in turn.")
+@journal_option
 @scan_options
 @click.option("--strict", is_flag=True, help="Exit code 1 for warnings too.")
 @click.option("--notes", is_flag=True, help="List what is known and harmless too.")
