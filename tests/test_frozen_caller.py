@@ -91,28 +91,23 @@ def _every_way(operator: Operator, store: Store) -> None:
     operator.repair("--full")
 
 
-WORK: dict[str, tuple[Work, set[str], set[str]]] = {
+WORK: dict[str, tuple[Work, set[str]]] = {
     "repair orphan-group": (
         lambda operator, _: operator.repair("--full", "--kind", "orphan-group"),
         BETWEEN,
-        set(),
     ),
     "repair stale-lease": (
         lambda operator, _: operator.repair("--full", "--kind", "stale-lease"),
         LEASED,
-        LEASED,
     ),
-    "repair quick": (lambda operator, _: operator.repair("--quick"), LEASED, LEASED),
-    "repair full": (lambda operator, _: operator.repair("--full"), BETWEEN, LEASED),
-    "repair findings": (lambda operator, _: operator.repair_saved_findings(), BETWEEN, LEASED),
-    "drop": (lambda operator, store: operator.drop_groups(store), BETWEEN, BETWEEN),
-    "recover": (lambda operator, _: operator.recover(), LEASED, LEASED),
-    "every way": (_every_way, BETWEEN, BETWEEN),
+    "repair quick": (lambda operator, _: operator.repair("--quick"), LEASED),
+    "repair full": (lambda operator, _: operator.repair("--full"), BETWEEN),
+    "repair findings": (lambda operator, _: operator.repair_saved_findings(), BETWEEN),
+    "drop": (lambda operator, store: operator.drop_groups(store), BETWEEN),
+    "recover": (lambda operator, _: operator.recover(), LEASED),
+    "every way": (_every_way, BETWEEN),
 }
-"""For each the callers whose records it removes, in SQLite and in a RADOS pool.
-
-In a pool an RBD group may be behind a record, so that a person must drop it.
-"""
+"""For each the callers whose records it removes."""
 
 
 def records_of(store: Store) -> dict[str, str]:
@@ -142,8 +137,7 @@ def test_a_caller_that_wakes_up_after_a_repair_returns_only_what_is_there(
     place: Place, tmp_path: Path, work: str
 ) -> None:
     operator, store = Operator(place, tmp_path), place.open()
-    do, removed_alone, removed_in_pool = WORK[work]
-    removed = removed_alone if isinstance(place, SQLitePlace) else removed_in_pool
+    do, removed = WORK[work]
     with frozen(place) as callers:
         assert records_of(store).keys() == {caller.request_name for caller in CALLERS}
         do(operator, store)

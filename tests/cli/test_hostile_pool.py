@@ -144,7 +144,7 @@ def test_repair_does_all_else_and_names_what_it_cannot_read(damaged: Pool) -> No
     words = ["repair", "--full", "--grace", "0s", "--apply", "--backup", "b", *damaged.where]
     out = damaged.cli(*words, code=1).out
     assert "dangling-entry  snap-3" in out
-    assert "1 of 1 done" in out
+    assert "2 of 2 done" in out
     keys = {line.split("key  ")[-1].strip() for line in out.splitlines() if "    key  " in line}
     assert keys == {
         r"csi.volume.group.snap-2\xff",

@@ -25,6 +25,7 @@ from csijournal.store import ObjectAbsent, Write
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import encode
 from support.places import LONG_AGO_NS, RADOSPlace, fill
+from support.rbd_pool import RBDPool
 
 if TYPE_CHECKING:
     from cluster import ThrowawayCluster
@@ -486,7 +487,7 @@ def test_all_namespaces_are_verified_in_turn(
 @pytest.mark.ceph
 def test_in_the_wrong_namespace_the_right_one_is_named(cli: CLI, ceph: ThrowawayCluster) -> None:
     pool = "wrong-namespace"
-    ceph.create_pool(pool)
+    ceph.create_pool(pool, application="rbd")
     with RADOSPlace(ceph, pool, "csi").open(lambda: LONG_AGO_NS) as store:
         fill(store, entries(right=uuid(1)) | group("right", 1, vol="snap"))
     where = ["-p", pool, "-c", str(ceph.conf)]
@@ -500,11 +501,11 @@ def test_in_the_wrong_namespace_the_right_one_is_named(cli: CLI, ceph: Throwaway
     right = " ".join(cli("verify", *where, "-N", "csi").out.split())
     assert "groups: 1 entry, 1 group in order with 1 member" in right
     assert "compared with 0 images, 0 images in the trash, 0 RBD groups" in right
-    assert right.endswith("nothing is wrong in what was looked at")
+    assert right.endswith("nothing is wrong")
 
 
 @pytest.mark.ceph
-def test_in_a_pool_what_nothing_points_at_is_left_with_the_commands(
+def test_in_a_pool_that_nobody_says_is_rbd_s_nothing_behind_is_not_taken_for_granted(
     cli: CLI, ceph: ThrowawayCluster
 ) -> None:
     pool = "left-in-a-pool"
@@ -515,11 +516,28 @@ def test_in_a_pool_what_nothing_points_at_is_left_with_the_commands(
 
     findings, summary = found(cli, *where)
     left = {f["kind"]: f for f in findings if not f["automatic"] and f["left_because"]}
-    assert set(left) == {"orphan-group", "empty-object"}
+    assert {"orphan-group", "empty-object", "dangling-entry"} <= set(left)
     assert left["empty-object"]["commands"] == [["drop", "--group", uuid(6)]]
-    assert summary["stands_alone"] is False
-    before = cli("verify", *where, "-o", "json", code=1).out
-    assert "orphan-group" in before
+    assert "RBD is not enabled for pool left-in-a-pool" in left["orphan-group"]["left_because"]
+    assert (summary["stands_alone"], summary["complete"]) == (False, False)
     cli("repair", *where, "--kind", "orphan-group", "--apply", code=1)
-    after = found(cli, *where)[0]
-    assert [f["kind"] for f in after].count("orphan-group") == 2
+    assert [f["kind"] for f in found(cli, *where)[0]].count("orphan-group") == 2
+
+
+@pytest.mark.ceph
+def test_a_group_whose_rbd_group_exists_is_left_and_the_others_are_repaired(
+    cli: CLI, ceph: ThrowawayCluster
+) -> None:
+    pool = RBDPool(ceph, "with-rbd-groups")
+    ceph.create_pool(pool.pool, application="rbd")
+    pool.rbd("group", "create", f"@csi-vol-group-{uuid(6)}")
+    with RADOSPlace(ceph, pool.pool, "").open(lambda: LONG_AGO_NS) as store:
+        fill(store, DAMAGED)
+    where = ["-p", pool.pool, "-c", str(ceph.conf)]
+
+    left = [f for f in found(cli, *where)[0] if f["kind"] in {"empty-object", "orphan-group"}]
+    assert {f["uuid"] for f in left if not f["automatic"]} == {uuid(6)}
+    cli("repair", *where, "--apply", code=1)
+    left = [f for f in found(cli, *where)[0] if f["kind"] in {"empty-object", "orphan-group"}]
+    assert [f["uuid"] for f in left] == [uuid(6)]
+    assert f"RBD group csi-vol-group-{uuid(6)}" in left[0]["left_because"]

@@ -66,8 +66,6 @@ class _Unpointed(NamedTuple):
     told: Told
     hidden: bool
     """Whether an entry points at it until a repair."""
-    under_lease: bool
-    """Whether a stale lease lists it: it then goes with the lease."""
 
 
 class DamagedPool:
@@ -81,7 +79,6 @@ class DamagedPool:
     def __init__(self) -> None:
         self.old: Objects = {name: dict(entries) for name, entries in FOREIGN.items()}
         self.young: Objects = {}
-        self.stands_alone = True
         self._found: list[Told] = []
         self.left_always: list[Told] = []
         self._unpointed: list[_Unpointed] = []
@@ -200,7 +197,6 @@ class DamagedPool:
         request_name: str | None = None,
         *,
         hidden: bool = False,
-        under_lease: bool = False,
     ) -> None:
         """A finding about a group that nothing points at; `hidden` until a repair."""
         self.expect(
@@ -213,7 +209,7 @@ class DamagedPool:
         )
         if kind in {FindingKind.ORPHAN_GROUP, FindingKind.EMPTY_OBJECT}:
             self._found.pop()
-            self._unpointed.append(_Unpointed(self.left_always.pop(), hidden, under_lease))
+            self._unpointed.append(_Unpointed(self.left_always.pop(), hidden))
         elif hidden:
             self._found.pop()
 
@@ -246,20 +242,18 @@ class DamagedPool:
             store = place.open(lambda clock_ns=clock_ns: clock_ns)  # type: ignore[misc]
             for name, entries in objects.items():
                 store.write(Write(name, guards=(ObjectAbsent(),), puts=entries))
-        self.stands_alone = store.stands_alone
         return store
 
     @property
     def found(self) -> list[Told]:
         """What a full check finds."""
         unpointed = [one.told for one in self._unpointed if not one.hidden]
-        return [*self._found, *(t._replace(automatic=self.stands_alone) for t in unpointed)]
+        return [*self._found, *(told._replace(automatic=True) for told in unpointed)]
 
     @property
     def left(self) -> list[Told]:
         """What a full check finds after a repair."""
-        left = [one.told for one in self._unpointed if not one.under_lease]
-        return [*self.left_always, *([] if self.stands_alone else left)]
+        return list(self.left_always)
 
     def found_quickly(self) -> list[Told]:
         """What a quick check of the default instance finds."""
@@ -273,8 +267,7 @@ class DamagedPool:
         """What must lie there when repair has done all it may."""
         objects = {name: dict(entries) for name, entries in self.before().items()}
         for one in self._unpointed:
-            if self.stands_alone or one.under_lease:
-                objects.pop(one.told.object_name, None)
+            objects.pop(one.told.object_name, None)
         for object_name, key in self._removals:
             if key:
                 objects[object_name].pop(key, None)
@@ -618,7 +611,7 @@ def stale_lease_of_a_client_that_died_in_reserve(pool: DamagedPool) -> None:
     name, group_uuid, used = pool.name(), pool.uuid(), pool.healthy()
     pool.group(group_uuid, name)
     _expect_stale(pool, pool.lease(used, group_uuid, pool.uuid()))
-    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name, under_lease=True)
+    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
 
 
 def stale_lease_of_a_young_group(pool: DamagedPool) -> None:
@@ -643,7 +636,7 @@ def lease_revoked_long_ago(pool: DamagedPool) -> None:
     lease = pool.lease(pool.uuid(), group_uuid, revoked=True)
     pool.expect(FindingKind.STALE_LEASE, key=lease.key, in_directory=True, automatic=True)
     pool.loses(lease.key)
-    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name, under_lease=True)
+    pool.expect_unentered(FindingKind.ORPHAN_GROUP, group_uuid, name)
 
 
 def leases_in_use(pool: DamagedPool) -> None:
