@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from csijournal.check.elsewhere import namespaces_with_journals
 from csijournal.check.findings import Finding, Severity
+from csijournal.check.metrics import Metrics
 from csijournal.check.report import Report
 from csijournal.check.scan import Depth, Summary
 from csijournal.cli import exit_codes
@@ -19,6 +21,7 @@ from csijournal.cli.connect import location_of, open_place
 from csijournal.cli.durations import in_words
 from csijournal.cli.files import replacing
 from csijournal.cli.interrupts import exit_code_of
+from csijournal.cli.metrics import metrics_for
 from csijournal.cli.namespaces import each_namespace
 from csijournal.cli.options import JournalCommand, Settings, journal_option
 from csijournal.cli.output import note, print_json, print_line, report_text
@@ -70,11 +73,13 @@ class _Check:
     scan: ScanOptions
     asked: _Asked
     report: Report | None
+    metrics: Metrics | None
     explanations: Explanations = field(default_factory=Explanations)
     summaries: dict[str, Summary] = field(default_factory=dict)
 
     def place(self, settings: Settings) -> None:
         """Check one place."""
+        began = time.monotonic()
         with open_place(settings) as store:
             verifier = self.scan.verifier(store, settings)
             for finding in look(verifier):
@@ -84,8 +89,11 @@ class _Check:
                 _note_other_namespaces(settings, store, summary)
             if self.report is not None:
                 self.report.add_summary(store.place, summary)
+            told = summary_as_json(store.place, summary, self.scan)
+            if self.metrics is not None:
+                self.metrics.add_summary(store.place, told, seconds=time.monotonic() - began)
             if settings.json:
-                print_json({"summary": summary_as_json(store.place, summary, self.scan)})
+                print_json({"summary": told})
 
     def exit_code(self) -> int:
         """What the command says to a script: the first of these that is so."""
@@ -109,6 +117,8 @@ class _Check:
 
     def _tell(self, settings: Settings, place: str, finding: Finding) -> None:
         severity = finding.severity
+        if self.metrics is not None:
+            self.metrics.add(place, finding)
         if severity is Severity.NOTE and not self.asked.notes:
             return
         commands = remedies(settings, self.scan, finding)
@@ -156,6 +166,13 @@ class _Check:
     type=click.Path(path_type=Path),
     help="Also write an HTML page, for a ticket or a colleague.",
 )
+@click.option(
+    "--metrics",
+    "metrics_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Also write numbers for Prometheus; the node exporter reads a FILE that ends in .prom.",
+)
 @click.pass_obj
 def command(
     settings: Settings,
@@ -168,6 +185,7 @@ def command(
     allow_empty: bool,
     require: frozenset[str],
     report_file: Path | None,
+    metrics_file: Path | None,
 ) -> None:
     """Look for everything that can be wrong with groups; change nothing.
 
@@ -190,9 +208,10 @@ def command(
     _print_as_they_come()
     asked = _Asked(all_namespaces, strict, notes, quiet, allow_empty, require)
     report = Report(depth=scan.depth, grace=in_words(scan.grace_seconds)) if report_file else None
-    check = _Check(settings, scan, asked, report)
     with ExitStack() as stack:
         page = stack.enter_context(replacing(report_file)) if report_file else None
+        metrics = stack.enter_context(metrics_for(metrics_file))
+        check = _Check(settings, scan, asked, report, metrics)
         try:
             listed = scan.depth is not Depth.QUICK
             for chosen in each_namespace(settings, deep=listed) if all_namespaces else [settings]:
