@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.conftest import CLI
+
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
 
@@ -21,3 +23,8 @@ def run(program: str, *arguments: str | Path, stdin: str = "") -> str:
     )
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     return done.stdout
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> CLI:
+    return CLI(tmp_path)
