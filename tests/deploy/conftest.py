@@ -15,13 +15,13 @@ DEPLOY = ROOT / "deploy"
 
 
 def run(program: str, *arguments: str | Path, stdin: str = "") -> str:
-    """What a program prints that may be missing: then the test is skipped, and says so."""
+    """What a program prints that must not warn.  Where it is missing, the test is skipped."""
     if not shutil.which(program):
         pytest.skip(f"{program} is not on this machine")
     done = subprocess.run(
         [program, *arguments], input=stdin, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return done.stdout
 
 

@@ -204,7 +204,7 @@ def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> N
     """Write command lines as they are, never broken, to be copied."""
     with formatter.section("Examples"):
         for example in examples:
-            formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+            formatter.write(f"{' ' * formatter.current_indent}{example}\n")
 
 
 def help_rows(context: click.Context) -> dict[str, list[tuple[str, str]]]:
