@@ -5,6 +5,7 @@
 #   setup.sh packages ceph            a real Ceph cluster to test on, and its Python binding
 #   setup.sh packages cephfs          a manager and a file system for it
 #   setup.sh venv PYTHON FOLDER       the virtual environment with csijournal in it
+#   setup.sh promtool FOLDER          Prometheus' tool that checks alert rules, without its server
 set -euo pipefail
 
 packages_for() {
@@ -67,8 +68,21 @@ make_venv() {
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 }
 
+take_promtool() {
+    local folder=$1
+    [ ! -x "$folder/promtool" ] || return 0
+    echo "setup: taking promtool from Debian's package prometheus, to check the alert rules"
+    unpacked=$(mktemp --directory)
+    trap 'rm -rf "$unpacked"' EXIT
+    # The package itself would start a server.
+    (cd "$unpacked" && as_root apt-get update -qq && apt-get download -qq prometheus \
+        && dpkg-deb --extract prometheus_*.deb .) 2>/dev/null
+    install "$unpacked/usr/bin/promtool" "$folder/promtool"
+}
+
 cd "$(dirname "$0")/.."
 case "$1" in
     packages) install_packages "$2" ;;
     venv) make_venv "$2" "$3" ;;
+    promtool) take_promtool "$2" ;;
 esac

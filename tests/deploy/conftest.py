@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,12 @@ DEPLOY = ROOT / "deploy"
 
 def run(program: str, *arguments: str | Path, stdin: str = "") -> str:
     """What a program prints that must not warn.  Where it is missing, the test is skipped."""
-    if not shutil.which(program):
+    beside_python = Path(sys.executable).parent  # where tools/setup.sh puts promtool
+    found = shutil.which(program, path=f"{beside_python}{os.pathsep}{os.environ['PATH']}")
+    if found is None:
         pytest.skip(f"{program} is not on this machine")
     done = subprocess.run(
-        [program, *arguments], input=stdin, capture_output=True, text=True, check=False
+        [found, *arguments], input=stdin, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return done.stdout
