@@ -155,7 +155,7 @@ def test_repair_does_all_else_and_names_what_it_cannot_read(damaged: Pool) -> No
         r"\x01\xff",
         r"\xff",
     }
-    assert f"drop --group {damaged.uuids['snap-4']}" in out
+    assert "orphan-group  snap-4" in out
     assert "snap-3" not in damaged.listed()
 
 

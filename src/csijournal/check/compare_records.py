@@ -12,7 +12,7 @@ from csijournal.check.catalog import FindingKind
 from csijournal.check.commands import remove_member
 from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
-from csijournal.check.elsewhere import namespaces_with_journals
+from csijournal.check.elsewhere import places_beside
 from csijournal.check.findings import Finding
 from csijournal.check.locations import Locations
 from csijournal.check.mentions import GROUP, MEMBER, MEMBERS_SNAPSHOT, SOURCE, Mention, mentions_of
@@ -172,18 +172,8 @@ class RecordComparison(Comparison):
 
     def _other_namespace(self, mention: Mention) -> str | None:
         """The namespace of this pool that has the record; None where none is known to."""
-        store = self._context.store
-        pool_id = store.pool_id
-        if pool_id is None:
-            return None
-        for namespace in namespaces_with_journals(store, [DEFAULT_INSTANCE_ID]):
-            beside = store.beside(pool_id, namespace)
-            if namespace == store.namespace or beside is None:
-                continue
-            with closing(beside), suppress(StoreError):
-                if _exists(beside, mention):
-                    return namespace
-        return None
+        places = places_beside(self._context.store)
+        return next((found.namespace for found in places if _exists(found, mention)), None)
 
     def _in_two_groups(self, uuid: str, references: list[Reference]) -> Iterator[Finding]:
         """The groups that still name the volume, where they are more than one."""

@@ -39,6 +39,18 @@ def namespaces_with_journals(
             yield name
 
 
+def places_beside(store: Store) -> Iterator[Store]:
+    """The other namespaces of the pool that hold journals, each open until the next is taken.
+
+    One that cannot be read is left out.
+    """
+    for namespace in namespaces_with_journals(store, ()):
+        beside = None if namespace == store.namespace else _beside(store, namespace)
+        if beside is not None:
+            with beside, suppress(StoreError):
+                yield beside
+
+
 def _namespaces_of_rbd(store: Store) -> list[str]:
     found: list[str] = []
     beside = _beside(store, "")

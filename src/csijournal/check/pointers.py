@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from csijournal.check.catalog import FindingKind
 from csijournal.check.commands import Words, attach_group, drop_entry, drop_group
 from csijournal.check.context import Context
+from csijournal.check.elsewhere import places_beside
 from csijournal.check.findings import Finding
 from csijournal.check.instances import Instance, directory_id
 from csijournal.check.kinds import WITHOUT_ENTRY_ALONE, kind_without_entry
@@ -19,7 +20,7 @@ from csijournal.check.settling import Settling
 from csijournal.check.split import has_entry_elsewhere
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import AnyRecords
-from csijournal.wire.records import AnyRecord
+from csijournal.wire.records import NFS_CLUSTER_KEY, AnyRecord, ImageRecord
 from csijournal.wire.schema import GROUPS, AnySchema
 
 
@@ -122,6 +123,12 @@ class PointerCheck:
             yield self._finding(kind, seen, record)
 
     def _finding(self, kind: FindingKind, seen: Seen, record: AnyRecord) -> Finding:
+        if kind is FindingKind.PARTIAL_RECORD:
+            namespace = self._namespace_of_volume(seen, record)
+            if namespace is not None:
+                where = f"namespace {namespace}" if namespace else "the default namespace"
+                found = f"csi.nfs.cluster alone; the volume's record lies in {where}"
+                return self._context.finding(FindingKind.NFS_ATTRIBUTE_ELSEWHERE, seen, found)
         things = self._context.behind(seen).things
         found = "; ".join([record.content_in_words, *map(str, things)])
         return self._context.finding(
@@ -142,6 +149,16 @@ class PointerCheck:
             return True
         ids = [instance.instance_id for instance in self._instances]
         return has_entry_elsewhere(self._context, seen, ids)
+
+    def _namespace_of_volume(self, seen: Seen, record: AnyRecord) -> str | None:
+        """Where the volume's own record lies, of which the NFS driver has put its key here."""
+        if not isinstance(record, ImageRecord) or NFS_CLUSTER_KEY not in record.others:
+            return None
+        for beside in places_beside(self._context.store):
+            (other,) = read_records(beside, seen.schema, [seen.uuid])
+            if other.record is not None and other.record.populated:
+                return beside.namespace
+        return None
 
     def _other(self, instance: Instance, entry: Entry) -> Instance | None:
         for other in self._instances:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
+from csijournal.check.compare_places import Across, PlaceComparison
 from csijournal.check.compare_records import RecordComparison
 from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
@@ -46,7 +47,8 @@ class Verifier:
     `journals` are those that are looked at.  `inventory` tells what stands
     behind their records; where none is given, it is chosen by what the place is
     used for, and closed at the end.  `comparisons` are made for this check, beside
-    the one of the records with each other.
+    those of the records with each other.  `across` is shared by the checks of
+    several namespaces of a pool.
 
     `grace_seconds` is how old a record or lease must be to be called left behind;
     `settle_seconds` how long a contradiction must stand to be called one.
@@ -62,6 +64,7 @@ class Verifier:
         journals: Sequence[AnySchema] = SCHEMAS,
         inventory: Inventory | None = None,
         comparisons: Iterable[MakeComparison] = (),
+        across: Across | None = None,
         instance_id: str = DEFAULT_INSTANCE_ID,
         depth: Depth = Depth.LIMITED,
         grace_seconds: float = GRACE_SECONDS,
@@ -77,7 +80,11 @@ class Verifier:
         # Groups first, then snapshots: what they name is then known when volumes are judged.
         self._journals = [schema for schema in reversed(SCHEMAS) if schema in journals]
         self._given_inventory = inventory
-        self._make_comparisons = (RecordComparison, *comparisons)
+        self._make_comparisons: tuple[MakeComparison, ...] = (
+            RecordComparison,
+            partial(PlaceComparison, across=across),
+            *comparisons,
+        )
         self._instance_id = instance_id
         self._listing_seconds = listing_seconds
         self._monotonic = monotonic

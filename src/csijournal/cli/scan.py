@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from csijournal.check.compare_places import Across
 from csijournal.check.findings import Finding
 from csijournal.check.listing import LISTING_SECONDS
 from csijournal.check.scan import Depth, Summary, Verifier
@@ -45,13 +46,18 @@ class ScanOptions:
         return words
 
     def verifier(
-        self, store: Store, settings: Settings, inventory: Inventory | None = None
+        self,
+        store: Store,
+        settings: Settings,
+        inventory: Inventory | None = None,
+        across: Across | None = None,
     ) -> Verifier:
         """The check of the chosen journals and instance in `store`."""
         return Verifier(
             store,
             journals=settings.schemas,
             inventory=inventory,
+            across=across,
             instance_id=settings.instance_id,
             depth=self.depth,
             grace_seconds=self.grace_seconds,

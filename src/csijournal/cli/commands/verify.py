@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from csijournal.check.compare_places import Across
 from csijournal.check.elsewhere import namespaces_with_journals
 from csijournal.check.findings import Finding, Severity
 from csijournal.check.metrics import Metrics
@@ -76,12 +77,14 @@ class _Check:
     metrics: Metrics | None
     explanations: Explanations = field(default_factory=Explanations)
     summaries: dict[str, Summary] = field(default_factory=dict)
+    across: Across = field(default_factory=Across)
 
     def place(self, settings: Settings) -> None:
         """Check one place."""
         began = time.monotonic()
         with open_place(settings) as store:
-            verifier = self.scan.verifier(store, settings)
+            across = self.across if self.asked.all_namespaces else None
+            verifier = self.scan.verifier(store, settings, across=across)
             for finding in look(verifier):
                 self._tell(settings, store.place, finding)
             summary = self.summaries[store.place] = verifier.summary
