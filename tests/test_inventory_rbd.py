@@ -24,8 +24,11 @@ from csijournal.inventory.contract import NotCompared, Role, Snapshot, Thing, Th
 from csijournal.inventory.rbd import RBDInventory, connect_rbd_inventory, open_rbd_inventory
 from csijournal.inventory.rbd_binding import OpenImage
 from csijournal.inventory.rbd_groups import GroupDetails
+from csijournal.inventory.rbd_headers import DatedSnapshot, ImageHeader, read_headers
 from csijournal.inventory.rbd_image import ImageDetails, LinkedImage
 from csijournal.inventory.rbd_lists import pool_applications, rbd_namespaces
+from csijournal.store.contract import Write
+from csijournal.store.memory import MemoryStore
 from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.errors import ErrorContext
 from csijournal.store.rados.location import RADOSLocation
@@ -380,6 +383,72 @@ def test_a_mirrored_image_is_known_by_its_id(ceph: ThrowawayCluster) -> None:
         mirrored = inventory.mirrored()
         assert list(mirrored) == [image(inventory, VOLUME).thing_id]
         assert next(iter(mirrored.values())).is_primary
+
+
+# Many images at a time
+
+
+def test_headers_tell_the_snapshots_and_clones_that_the_images_tell(
+    pool: RBDPool, inventory: RBDInventory
+) -> None:
+    pool.create(VOLUME)
+    pool.create("without")
+    pool.clone(VOLUME, SNAPSHOT)
+    began_ns = time.time_ns()
+    pool.rbd("snap", "create", "--no-progress", f"@{VOLUME}@mine")
+    pool.rbd("group", "create", "@g")
+    pool.rbd("group", "image", "add", "@g", f"@{VOLUME}")
+    pool.rbd("group", "snap", "create", "@g@now")
+    things = [*inventory.things(ThingKind.IMAGE), Thing(ThingKind.IMAGE, "gone", "10ab12cd34ef")]
+    headers = dict(inventory.headers(things))
+    assert list(headers) == things
+    assert headers.pop(things[-1]) is None
+    for thing, header in headers.items():
+        assert header is not None
+        told = opened(inventory, thing)
+        assert {(it.name, it.purpose, it.snapshot_id) for it in header.snapshots} == {
+            (it.name, it.purpose, it.snapshot_id) for it in told.snapshots
+        }
+        assert [it.image_id for it in header.children] == [it.image_id for it in told.children]
+    header = headers[image(inventory, VOLUME)]
+    assert header is not None
+    assert {it.purpose for it in header.snapshots} == {"trash", "user", "group"}
+    assert {it.purpose for it in header.kept_snapshots} == {"user", "group"}
+    (mine,) = (it for it in header.snapshots if it.name == "mine")
+    assert began_ns <= mine.created_ns <= time.time_ns()
+
+
+def encoded_snapshot(version: int) -> bytes:
+    """As Ceph 12 and earlier wrote it; the oldest version that can read it is 1."""
+    name = struct.pack("<QI4sQQ", 7, 4, b"mine", 8 * 1024**2, 0)
+    parent = b"\x01\x01" + struct.pack("<I", 28) + struct.pack("<qIQQ", -1, 0, 2**64 - 2, 0)
+    user = struct.pack("<BQBBII", 0, 0, 1, 1, 4, 0) + struct.pack("<II", 1_500_000_000, 5)
+    content = name + parent + (user if version >= 6 else struct.pack("<BQ", 0, 0))
+    return struct.pack("<BBI", version, 1, len(content)) + content
+
+
+@pytest.mark.parametrize(("version", "created_ns"), [(4, 0), (6, 1_500_000_000 * 10**9 + 5)])
+def test_snapshots_from_before_ceph_14_are_read(version: int, created_ns: int) -> None:
+    store = MemoryStore()
+    puts = {"size": bytes(8), "snapshot_0000000000000007": encoded_snapshot(version)}
+    store.write(Write("rbd_header.10ab", puts=puts))
+    ((image_id, header),) = read_headers(store, ["10ab"])
+    assert image_id == "10ab"
+    assert header == ImageHeader((DatedSnapshot("mine", "user", 7, created_ns),))
+
+
+def test_an_image_is_as_old_as_its_name(pool: RBDPool, inventory: RBDInventory) -> None:
+    began_ns = (time.time_ns() // 10**9 - 1) * 10**9
+    pool.create(VOLUME)
+    pool.rbd("group", "create", "@g")
+    (group,) = inventory.things(ThingKind.RBD_GROUP)
+    thing = image(inventory, VOLUME)
+    for one in (thing, group):
+        named_ns = inventory.named_ns(one)
+        assert named_ns is not None
+        assert began_ns <= named_ns <= time.time_ns()
+    pool.rbd("mv", f"@{VOLUME}", "@renamed")
+    assert inventory.named_ns(thing) is None
 
 
 # What cannot be looked at

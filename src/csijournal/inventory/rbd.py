@@ -13,7 +13,7 @@ with 100,000 images: 53 MB).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from csijournal.errors import PlaceUnusable, StoreError
 from csijournal.inventory.contract import (
@@ -27,7 +27,8 @@ from csijournal.inventory.contract import (
     UnknownInventory,
 )
 from csijournal.inventory.rbd_binding import import_rbd
-from csijournal.inventory.rbd_groups import read_members
+from csijournal.inventory.rbd_groups import GROUP_HEADER_PREFIX, GroupDetails, read_members
+from csijournal.inventory.rbd_headers import ImageHeader, read_headers
 from csijournal.inventory.rbd_image import ImageReader
 from csijournal.inventory.rbd_lists import (
     Caller,
@@ -37,11 +38,15 @@ from csijournal.inventory.rbd_lists import (
     TrashEntry,
     call_directly,
 )
+from csijournal.inventory.rbd_tasks import queued_removals
 from csijournal.store.contract import Store
 from csijournal.store.rados.access import PoolAccess
 from csijournal.store.rados.binding import Ioctx
 from csijournal.store.rados.errors import ErrorContext
 from csijournal.store.rados.pool import RADOSStore
+
+IMAGE_ID_PREFIX = "rbd_id."
+"""What RBD calls the object that holds the id of an image, before the image's name."""
 
 _IMAGE_KINDS = (ThingKind.IMAGE, ThingKind.TRASHED_IMAGE)
 _KINDS_OF = {
@@ -148,7 +153,8 @@ class RBDInventory(Inventory):
         lister = self._lister
         try:
             if thing.kind is ThingKind.RBD_GROUP:
-                return read_members(lister.store, thing, self._image_of)
+                ((_, group),) = read_members(lister.store, [thing], self._image_of)
+                return group
             reader = ImageReader(lister.ioctx, lister.store, lister.context, self._image_of)
             return lister.call(lambda: reader.read(thing))
         except StoreError as error:
@@ -165,9 +171,66 @@ class RBDInventory(Inventory):
 
     # What only RBD has
 
+    @property
+    def context(self) -> ErrorContext:
+        """The pool and namespace, and the user who looks."""
+        return self._lister.context
+
+    def id_of(self, name: str) -> str | None:
+        """The id of the image of exactly this name; None where there is none outside the trash."""
+        return self._lists.images.id_of(name)
+
+    def named_ns(self, thing: Thing) -> int | None:
+        """When an image or a group got its name, in nanoseconds since 1970; None where it is gone.
+
+        Later than that it was made only where it was renamed or came back from
+        the trash.  A group changes with its images, too.  Raises StoreError.
+        """
+        if thing.kind is ThingKind.RBD_GROUP:
+            return self._lister.store.modified_ns(GROUP_HEADER_PREFIX + thing.thing_id)
+        return self._lister.store.modified_ns(IMAGE_ID_PREFIX + thing.name)
+
+    def headers(self, things: Iterable[Thing]) -> Iterator[tuple[Thing, ImageHeader | None]]:
+        """Snapshots and clones of many images; None for one without a header.
+
+        Raises StoreError.
+        """
+        by_id = {thing.thing_id: thing for thing in things}
+        for image_id, header in read_headers(self._lister.store, by_id):
+            yield by_id[image_id], header
+
+    def members(self, groups: Iterable[Thing]) -> Iterator[tuple[Thing, GroupDetails | None]]:
+        """The images of many groups; None for a group that is gone.  Raises StoreError."""
+        return read_members(self._lister.store, groups, self._image_of)
+
+    def queued_removals(self) -> set[str]:
+        """The ids of images that the manager has yet to remove from the trash.
+
+        Raises StoreError.
+        """
+        return set(queued_removals(self._lister.store))
+
     def trash(self) -> Iterator[TrashEntry]:
         """Everything in the trash; a name may be there several times."""
         return (entry for entries in self._lists.trash.values() for entry in entries)
+
+    def group(self, name: str) -> Thing | None:
+        """The RBD group of exactly this name."""
+        group_id = self._lists.groups.id_of(name)
+        return None if group_id is None else Thing(ThingKind.RBD_GROUP, name, group_id)
+
+    def image(self, name: str) -> Thing | None:
+        """The image of exactly this name, outside the trash."""
+        image_id = self.id_of(name)
+        return None if image_id is None else Thing(ThingKind.IMAGE, name, image_id)
+
+    def trashed(self, name: str) -> list[TrashEntry]:
+        """What is in the trash under this name."""
+        return self._lists.trash.get(name, [])
+
+    def has_list_of(self, what: ThingKind | str) -> bool:
+        """Whether the list of these things, or of what is mirrored (`MIRRORING`), could be read."""
+        return what not in self._lists.problems
 
     def mirrored(self) -> Mapping[str, MirrorState]:
         """The images that are mirrored, by image id."""

@@ -12,7 +12,7 @@ Layout (librbd, cls_rbd): `rbd_group_directory` has `name_<group>` -> id;
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from csijournal.inventory.contract import Details, Thing
@@ -23,7 +23,6 @@ GROUP_DIRECTORY = "rbd_group_directory"
 GROUP_HEADER_PREFIX = "rbd_group_header."
 
 _NAME_PREFIX = "name_"
-_IMAGE_PREFIX = "image_"
 _IMAGE_KEY = re.compile(r"image_([0-9a-f]{16})_(.+)", re.DOTALL)
 
 
@@ -54,17 +53,20 @@ def group_names(store: Store) -> Iterator[tuple[str, str]]:
 
 
 def read_members(
-    store: Store, group: Thing, find: Callable[[str], Thing | None]
-) -> GroupDetails | None:
-    """The group with its images; `find` names an image by its id.  Raises StoreError.
+    store: Store, groups: Iterable[Thing], find: Callable[[str], Thing | None]
+) -> Iterator[tuple[Thing, GroupDetails | None]]:
+    """The groups with their images, in order; `find` names an image by its id.
 
-    None where there is no such group any more.
+    None where there is no such group any more.  Raises StoreError.
     """
-    header = GROUP_HEADER_PREFIX + group.thing_id
-    if store.modified_ns(header) is None:
-        return None
-    members = (_member(key, find) for key, _ in read_entries(store, header, _IMAGE_PREFIX))
-    return GroupDetails(thing=group, members=tuple(member for member in members if member))
+    by_header = {GROUP_HEADER_PREFIX + group.thing_id: group for group in groups}
+    for header, entries in store.read_objects(by_header):
+        group = by_header[header]
+        if entries is None:
+            yield group, None
+            continue
+        members = (_member(key, find) for key in entries)
+        yield group, GroupDetails(thing=group, members=tuple(filter(None, members)))
 
 
 def _member(key: str, find: Callable[[str], Thing | None]) -> GroupMember | None:

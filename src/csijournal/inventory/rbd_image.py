@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from csijournal.errors import PermissionDenied, StoreError
 from csijournal.inventory.contract import Details, NotCompared, Snapshot, Thing, ThingKind
 from csijournal.inventory.rbd_binding import OpenImage, import_rbd, open_for_reading
+from csijournal.inventory.rbd_headers import PURPOSES
 from csijournal.inventory.rbd_objects import ChildImage, read_children
 from csijournal.store.contract import Store
 from csijournal.store.rados.binding import Ioctx
@@ -18,9 +19,6 @@ from csijournal.store.rados.errors import ErrorContext, Operation, store_error
 from csijournal.wire.timestamps import NANOSECONDS
 
 _Result = TypeVar("_Result")
-
-# librbd's rbd_snap_namespace_type_t.
-_PURPOSES = {0: "user", 1: "group", 2: "trash", 3: "mirror"}
 
 
 @dataclass(frozen=True)
@@ -181,7 +179,7 @@ def _watchers(image: OpenImage) -> Iterator[str]:
 
 def _snapshots(image: OpenImage) -> Iterator[Snapshot]:
     for snapshot in image.list_snaps():
-        purpose = _PURPOSES.get(snapshot["namespace"], "other")
+        purpose = PURPOSES.get(snapshot["namespace"], "other")
         yield Snapshot(_name_of(snapshot), purpose, snapshot["id"])
 
 

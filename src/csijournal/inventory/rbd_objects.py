@@ -17,8 +17,10 @@ HEADER_PREFIX = "rbd_header."
 CHILDREN_PREFIX = "snap_children_"
 """Keys of an image's header; behind it the snapshot's id, as 16 hex digits."""
 
+ID_BYTES = 8
+"""How long ids of pools and snapshots are, and sizes."""
+
 _LENGTH_BYTES = 4
-_ID_BYTES = 8
 
 _Result = TypeVar("_Result")
 
@@ -46,7 +48,12 @@ def read_children(store: Store, image_id: str) -> Iterator[ChildImage]:
     """The clones of format 2 of all snapshots of an image.  Raises StoreError."""
     header = HEADER_PREFIX + image_id
     for key, value in read_entries(store, header, CHILDREN_PREFIX):
-        yield from decoded(value, _children, header, key)
+        yield from children_in(value, header, key)
+
+
+def children_in(value: bytes, header: str, key: str) -> list[ChildImage]:
+    """The clones that one key of a header names.  Raises StoreError."""
+    return decoded(value, _children, header, key)
 
 
 def decoded(
@@ -59,6 +66,14 @@ def decoded(
         raise StoreError(
             f"the value is not as RBD writes it: {error}", object_name=object_name, key=key
         ) from error
+
+
+class Structure(NamedTuple):
+    """A structure: its version, the oldest version that can read it, and what it holds."""
+
+    version: int
+    oldest: int
+    content: Decoder
 
 
 class Decoder:
@@ -82,16 +97,17 @@ class Decoder:
         """A text; raises UnicodeDecodeError, a ValueError, where it is none."""
         return self.take(self.number(_LENGTH_BYTES)).decode()
 
-    def structure(self) -> tuple[int, Decoder]:
-        """The version of a structure, and what it holds."""
-        version, _oldest = self.number(1), self.number(1)
-        return version, Decoder(self.take(self.number(_LENGTH_BYTES)))
+    def structure(self) -> Structure:
+        """A structure of its own, with the versions that it starts with."""
+        version, oldest = self.number(1), self.number(1)
+        return Structure(version, oldest, Decoder(self.take(self.number(_LENGTH_BYTES))))
 
 
 def _children(decoder: Decoder) -> list[ChildImage]:
-    return [_child(*decoder.structure()) for _ in range(decoder.number(_LENGTH_BYTES))]
+    return [_child(decoder.structure()) for _ in range(decoder.number(_LENGTH_BYTES))]
 
 
-def _child(version: int, decoder: Decoder) -> ChildImage:
-    pool_id, image_id = decoder.number(_ID_BYTES), decoder.text()
-    return ChildImage(pool_id, image_id, decoder.text() if version > 1 else "")
+def _child(structure: Structure) -> ChildImage:
+    content = structure.content
+    pool_id, image_id = content.number(ID_BYTES), content.text()
+    return ChildImage(pool_id, image_id, content.text() if structure.version > 1 else "")
