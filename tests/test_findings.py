@@ -31,6 +31,12 @@ WARNINGS = {
     "unreadable-time",
     "unknown-key",
     "large-directory",
+    "image-id-differs",
+    "temp-image-left",
+    "snapshot-left",
+    "trash-stuck",
+    "rbd-group-missing",
+    "rbd-group-differs",
 }
 
 
@@ -71,7 +77,7 @@ def findings(draw: st.DrawFn) -> Finding:
         journal=draw(st.sampled_from(["groups", "volumes", "snapshots"])),
         thing=draw(texts),
         size_bytes=draw(st.none() | st.integers(min_value=0)),
-        is_note=draw(st.booleans()) if kind is FindingKind.SOURCE_MISSING else False,
+        lowered_to=draw(st.none() | st.sampled_from([Severity.WARNING, Severity.NOTE])),
     )
 
 
@@ -101,7 +107,7 @@ def test_findings_for_people_come_with_commands_and_others_need_none() -> None:
             assert command[0] in {"attach", "drop", "recover", "undo"}
 
 
-NEW_FIELDS = {"uuid", "journal", "left_because", "thing", "size_bytes", "is_note"}
+NEW_FIELDS = {"uuid", "journal", "left_because", "thing", "size_bytes", "lowered_to"}
 WHOLE = Finding(FindingKind.DANGLING_ENTRY, "x", request_name="a").to_json()
 
 

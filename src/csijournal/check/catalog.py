@@ -86,6 +86,18 @@ class FindingKind(StrEnum):
     TWICE_RESERVED = "twice-reserved"
     WRONG_NAMESPACE = "wrong-namespace"
 
+    # RBD
+    IMAGE_MISSING = "image-missing"
+    IMAGE_ID_DIFFERS = "image-id-differs"
+    IMAGE_WITHOUT_RECORD = "image-without-record"
+    IMAGE_BROKEN = "image-broken"
+    TEMP_IMAGE_LEFT = "temp-image-left"
+    SNAPSHOT_LEFT = "snapshot-left"
+    TRASH_STUCK = "trash-stuck"
+    RBD_GROUP_WITHOUT_RECORD = "rbd-group-without-record"
+    RBD_GROUP_MISSING = "rbd-group-missing"
+    RBD_GROUP_DIFFERS = "rbd-group-differs"
+
     @classmethod
     def named(cls, name: object) -> FindingKind:
         """The kind of this name, or of one that an earlier version had.  Raises ValueError."""
@@ -307,10 +319,11 @@ CATALOG: Mapping[FindingKind, Row] = {
         (
             "The record lacks a name or an id that Ceph-CSI uses: csi.groupname of a group (it"
             " answers with an empty name), csi.imagename or csi.imageid of a volume or snapshot."
+            " Without the id nobody finds an image of it that is in the trash."
         ),
-        "attach writes a group's name again. Ceph-CSI itself stores a missing image id.",
-        Alone.NEVER,
-        "The prefix of a lost name is not known.",
+        "attach writes a group's name again. repair writes csi.imageid from RBD's directory.",
+        Alone.IF_CERTAIN,
+        "RBD's directory tells the id of the image. The prefix of a lost name is not known.",
     ),
     FindingKind.UNREADABLE_TIME: Row(
         Severity.WARNING,
@@ -512,10 +525,125 @@ CATALOG: Mapping[FindingKind, Row] = {
         Alone.NEVER,
         "csijournal moves no record between namespaces.",
     ),
+    # RBD
+    FindingKind.IMAGE_MISSING: Row(
+        Severity.ERROR,
+        (
+            "The record names an RBD image that does not exist: somebody deleted it, or a driver"
+            " died while it made or deleted the volume. Whoever uses the volume has lost its data,"
+            " unless the image is in the trash."
+        ),
+        (
+            "If it is in the trash: restore it with `rbd trash restore`. If nobody uses the volume:"
+            " let the driver delete it, which removes record and entry."
+        ),
+        Alone.NEVER,
+        "Somebody may restore the image, or look for the data.",
+    ),
+    FindingKind.IMAGE_ID_DIFFERS: Row(
+        Severity.WARNING,
+        (
+            "The record's csi.imageid is not the image's id: the image was made again by hand, or"
+            " mirroring made it anew. The driver finds the image by its name, but a deletion would"
+            " leave it in the trash."
+        ),
+        "Put the image's id into the record: rados setomapval OBJECT csi.imageid ID.",
+        Alone.NEVER,
+        "Only a person can know whether this image is the volume's.",
+    ),
+    FindingKind.IMAGE_WITHOUT_RECORD: Row(
+        Severity.ERROR,
+        (
+            "An image is named like a driver's, and no record of the journal names it: its record"
+            " was lost, or the image was restored or copied here. Nothing will ever delete it, and"
+            " its space is leaked. The size is the provisioned one, an upper bound."
+        ),
+        (
+            "Find out whether somebody uses it: watchers, clones, and the claim that it was made"
+            " for. If nobody does: rbd trash mv. A mirrored image is in order."
+        ),
+        Alone.NEVER,
+        "The image may hold the only copy of somebody's data.",
+    ),
+    FindingKind.IMAGE_BROKEN: Row(
+        Severity.ERROR,
+        (
+            "RBD lists the image, but its header object is gone, so that it cannot be opened: a"
+            " removal was interrupted, or objects of the pool were lost."
+        ),
+        "If the data is not needed: rbd rm ends an interrupted removal.",
+        Alone.NEVER,
+        "What is left of the image may be needed to save its data.",
+    ),
+    FindingKind.TEMP_IMAGE_LEFT: Row(
+        Severity.WARNING,
+        (
+            "The intermediate image of a cloned volume, and the volume does not exist: a driver"
+            " died while it cloned. Nothing depends on it."
+        ),
+        "Remove it with rbd rm, after its snapshots if it has any.",
+        Alone.NEVER,
+        "A retry of the driver may still use it.",
+    ),
+    FindingKind.SNAPSHOT_LEFT: Row(
+        Severity.WARNING,
+        (
+            "An RBD snapshot that a driver took in order to clone the image, and that it did not"
+            " remove: it died. When the volume is deleted, its image stays in the trash forever."
+        ),
+        "If nothing is being cloned from the image: rbd snap rm, with the names given.",
+        Alone.NEVER,
+        "A driver may still clone from the snapshot.",
+    ),
+    FindingKind.TRASH_STUCK: Row(
+        Severity.WARNING,
+        (
+            "A deleted image that will never leave the trash: it still has snapshots, or nothing"
+            " is going to remove it. Its space is leaked."
+        ),
+        "Remove the snapshots as given; or remove the image with rbd trash rm.",
+        Alone.NEVER,
+        "What is in the trash is kept so that a person can take it back.",
+    ),
+    FindingKind.RBD_GROUP_WITHOUT_RECORD: Row(
+        Severity.ERROR,
+        (
+            "An RBD group is named like a driver's, and no record of the journal names it. As long"
+            " as it holds images, they can be in no other group, and cannot be deleted."
+        ),
+        "Remove its images with rbd group image rm, then the group with rbd group rm.",
+        Alone.NEVER,
+        "Somebody may use the group.",
+    ),
+    FindingKind.RBD_GROUP_MISSING: Row(
+        Severity.WARNING,
+        (
+            "The journal has a group of volumes, and RBD has no group of that name: a driver died"
+            " while it made or deleted it, or somebody removed it by hand."
+        ),
+        "Repeat the request in Kubernetes, which makes it again; or delete the group there.",
+        Alone.NEVER,
+        "Only a person can know whether the group is needed.",
+    ),
+    FindingKind.RBD_GROUP_DIFFERS: Row(
+        Severity.WARNING,
+        (
+            "The images of the RBD group are not the members that the journal has: a driver died"
+            " between the two, or somebody changed one of them by hand."
+        ),
+        (
+            "Repeat the change in Kubernetes. Otherwise: rbd group image add or rm for RBD, add or"
+            " remove for the journal."
+        ),
+        Alone.NEVER,
+        "Only a person can know which of the two is right.",
+    ),
 }
 
 
-LEAKS: frozenset[FindingKind] = frozenset()
+LEAKS: frozenset[FindingKind] = frozenset(
+    {FindingKind.IMAGE_WITHOUT_RECORD, FindingKind.TEMP_IMAGE_LEFT, FindingKind.TRASH_STUCK}
+)
 """Kinds of things that take space and that nobody uses."""
 
 

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from csijournal.check.behind import behind_record
-from csijournal.check.catalog import FindingKind
+from csijournal.check.catalog import FindingKind, Severity
 from csijournal.check.commands import remove_member
 from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
@@ -106,7 +106,7 @@ class RecordComparison(Comparison):
                     found,
                     request_name=record.request_name,
                     commands=_removal(kind, record, mention),
-                    is_note=is_note,
+                    lowered_to=Severity.NOTE if is_note else None,
                 )
 
     def _judged(

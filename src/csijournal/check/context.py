@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from csijournal.check.behind import behind_record
-from csijournal.check.catalog import Alone, FindingKind
+from csijournal.check.catalog import Alone, FindingKind, Severity
 from csijournal.check.comparing import Comparison
 from csijournal.check.findings import Finding
 from csijournal.check.listing import Listing
@@ -125,11 +125,12 @@ class Context:
         commands: tuple[Words, ...] = (),
         certain: bool = False,
         left_because: str = "",
-        is_note: bool = False,
+        lowered_to: Severity | None = None,
     ) -> Finding:
         """A finding about the record of `uuid`, be it there or missing.
 
         It is repair's where it is `certain` and nothing says why it is left.
+        `lowered_to` is how much it matters here, if less than its kind does.
         """
         automatic = certain and not left_because
         return Finding(
@@ -146,7 +147,7 @@ class Context:
             left_because=left_because,
             thing=thing,
             size_bytes=size_bytes,
-            is_note=is_note,
+            lowered_to=lowered_to,
         )
 
     def unreadable(

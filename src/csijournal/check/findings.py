@@ -23,7 +23,7 @@ class Finding:
     it, and `commands` are the arguments of the commands for a person to choose.
     `thing` is what it is about outside of the journals, such as an image, and
     `size_bytes` what that was provisioned with: an upper bound of what it takes.
-    `is_note` says that it is harmless here, though its kind is not.
+    `lowered_to` says that it matters less here than others of its kind.
     """
 
     kind: FindingKind
@@ -39,7 +39,7 @@ class Finding:
     left_because: str = ""
     thing: str = ""
     size_bytes: int | None = None
-    is_note: bool = False
+    lowered_to: Severity | None = None
 
     @property
     def group_uuid(self) -> str:
@@ -49,9 +49,7 @@ class Finding:
     @property
     def severity(self) -> Severity:
         """How much this finding matters."""
-        if self.is_note:
-            return Severity.NOTE
-        return severity_of(self.kind, self.request_name, self.journal)
+        return self.lowered_to or severity_of(self.kind, self.request_name, self.journal)
 
     def to_json(self) -> dict[str, Any]:
         """All of it for a script, with the texts of its kind."""
@@ -71,7 +69,7 @@ class Finding:
             "left_because": self.left_because,
             "thing": self.thing,
             "size_bytes": self.size_bytes,
-            "is_note": self.is_note,
+            "lowered_to": self.lowered_to.value if self.lowered_to else None,
             "meaning": self.kind.meaning,
             "cure": self.kind.remedy,
         }
@@ -102,7 +100,7 @@ class Finding:
                 left_because=_text(fields.get("left_because", "")),
                 thing=_text(fields.get("thing", "")),
                 size_bytes=_number(fields.get("size_bytes")),
-                is_note=fields.get("is_note") is True,
+                lowered_to=_severity(fields.get("lowered_to")),
             )
         except (ValueError, TypeError, LookupError, RecursionError, AttributeError) as error:
             raise InvalidInput(
@@ -116,6 +114,10 @@ def _uuid(uuid: str, group_uuid: str) -> str:
     if uuid and group_uuid and uuid != group_uuid:
         raise ValueError("a finding is about one record")
     return uuid or group_uuid
+
+
+def _severity(value: object) -> Severity | None:
+    return None if value is None else Severity(_text(value))
 
 
 def _number(value: object) -> int | None:

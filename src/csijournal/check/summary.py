@@ -149,7 +149,7 @@ class Summary:
         self.severities[severity] += 1
         self.kinds[finding.kind] += 1
         self.graded[finding.kind, severity] += 1
-        if finding.kind in LEAKS:
+        if finding.kind in LEAKS and severity is not Severity.NOTE:
             self.leaked_bytes += finding.size_bytes or 0
 
     def kinds_of(self, severity: Severity) -> list[tuple[FindingKind, int]]:
