@@ -51,7 +51,10 @@ class RBDPool:
     def ioctx(self, user: str = "admin", timeout_seconds: float = 30.0) -> Iterator[Any]:
         import rados  # noqa: PLC0415 - only where there is Ceph
 
-        conf = {"rados_osd_op_timeout": f"{timeout_seconds:g}"}
+        conf = {
+            "rados_osd_op_timeout": f"{timeout_seconds:g}",
+            "rbd_default_clone_format": "2",  # Ceph-CSI's
+        }
         with rados.Rados(
             conffile=str(self.cluster.conf), name=f"client.{user}", conf=conf
         ) as handle:
