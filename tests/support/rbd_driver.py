@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime, timezone
 from typing import Any
 
 import rados
@@ -263,7 +264,7 @@ class RBDDriver:
             {
                 "csi.volname": name,
                 "csi.groupname": f"csi-vol-group-{made}",
-                "csi.creationtime": "2024-10-24T14:32:44.557751094Z",
+                "csi.creationtime": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             },
         )
         return made
