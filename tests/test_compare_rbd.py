@@ -15,6 +15,8 @@ import pytest
 from cluster import ThrowawayCluster
 from csijournal.check.catalog import Severity
 from csijournal.check.findings import Finding
+from csijournal.repair.apply import Repairer, carry_out
+from csijournal.repair.plan import Plan
 from support.compared_rbd import check_rbd
 from support.rbd_driver import RBDDriver, RBDPlace
 from support.rbd_pool import RBDPool
@@ -54,6 +56,16 @@ class Driven:
                 store, inventory, full=full, grace_seconds=grace_seconds, between=between
             )
         return findings
+
+    def plan(self, finding: Finding) -> Plan | None:
+        with self.pool.inventory() as inventory, self.pool.store() as store:
+            return Repairer(store, inventory=inventory).plan(finding)
+
+    def repair(self, finding: Finding) -> None:
+        with self.pool.inventory() as inventory, self.pool.store() as store:
+            plan = Repairer(store, inventory=inventory).plan(finding)
+            assert plan is not None
+            assert carry_out(store, plan).steps_done == len(plan.steps) == 1
 
     def one(self, kind: str, *, full: bool = False) -> Finding:
         (finding,) = self.check(full=full)
@@ -308,8 +320,9 @@ def test_a_record_without_the_image_s_id_is_found_and_may_be_given_it(
     assert finding.key == "csi.imageid"
     image_id = driven.place.image_id(f"csi-vol-{made}")
     assert finding.found == f"missing; RBD's directory says {image_id}"
-    driven.place.put(f"csi.volume.{made}", {"csi.imageid": image_id})
+    driven.repair(finding)
     assert driven.check() == []
+    assert driven.plan(finding) is None, "it has one now"
 
 
 # Mirroring
@@ -351,6 +364,22 @@ def test_a_copy_that_was_synchronized_anew_has_another_id_and_is_in_order(
     }
     mirrored.pool.rbd("mirror", "image", "demote", f"@csi-vol-{made}")
     assert mirrored.check(full=True) == []
+
+
+def test_an_image_s_id_is_not_written_where_the_image_or_the_record_is_another(
+    driven: Driven,
+) -> None:
+    made = driven.driver.volume("pvc-1")
+    driven.place.delete(f"csi.volume.{made}", "csi.imageid")
+    finding = driven.one("missing-attribute")
+    plan = driven.plan(finding)
+    assert plan is not None
+    driven.place.put(f"csi.volume.{made}", {"csi.volname": "pvc-2"})
+    with driven.pool.store() as store:
+        assert carry_out(store, plan).skipped
+    driven.place.put(f"csi.volume.{made}", {"csi.volname": "pvc-1"})
+    driven.place.move_to_trash(f"csi-vol-{made}")
+    assert driven.plan(finding) is None
 
 
 # Images without a record

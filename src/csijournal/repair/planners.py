@@ -23,10 +23,11 @@ from csijournal.inventory.contract import Inventory
 from csijournal.journal.finality import standing_leases
 from csijournal.journal.grace import GRACE_SECONDS, Grace, newest_ns
 from csijournal.journal.steps import AnyRecords, Records
+from csijournal.repair.image_ids import put_image_id
 from csijournal.repair.plan import Plan, Recheck, Step
 from csijournal.store.contract import KeyEquals, ObjectState, Store, Unchanged, Write, check_name
 from csijournal.wire.leases import Lease
-from csijournal.wire.records import AnyRecord
+from csijournal.wire.records import IMAGE_ID_KEY, AnyRecord
 from csijournal.wire.schema import GROUPS, AnySchema, schema_of
 from csijournal.wire.text import encode, shortened
 from csijournal.wire.timestamps import Timestamp
@@ -59,6 +60,7 @@ class Planner:
             FindingKind.NAME_MISMATCH: self._mismatch,
             FindingKind.SHARED_UUID: self._mismatch,
             FindingKind.STALE_LEASE: self._stale_lease,
+            FindingKind.MISSING_ATTRIBUTE: self._missing_attribute,
         }
 
     def plan(self, finding: Finding) -> Plan | None:
@@ -150,6 +152,11 @@ class Planner:
             else:
                 yield revoke_step(records, lease, self._clock())
                 yield from self._stranded(records.schema, lease)
+
+    def _missing_attribute(self, finding: Finding) -> Iterator[Step]:
+        if finding.key == IMAGE_ID_KEY:  # of a lost name nobody knows the prefix
+            records, uuid = self._records(finding), require_uuid(finding.uuid)
+            yield from put_image_id(records, self.inventory, uuid)
 
     def _stranded(self, schema: AnySchema, lease: Lease) -> Iterator[Step]:
         """Removal of what the lease's owner made and never pointed at."""
