@@ -460,6 +460,9 @@ def test_only_so_many_images_are_opened_unless_the_check_is_a_full_one(
     assert len(findings) == 4
     assert [finding.size_bytes is None for finding in findings] == [False, False, True, True]
     assert "2 images were opened already. A full check opens all" in findings[3].found
+    assert driven.summary.not_looked_at == [
+        "more than 2 images that are suspect: these were not opened"
+    ]
     assert all(finding.size_bytes for finding in driven.check(full=True))
 
 
@@ -548,6 +551,31 @@ def test_a_trashed_image_with_a_snapshot_is_stuck_until_that_is_removed(driven: 
     assert "no clone needs it, and the manager has no task that removes it" in finding.found
     driven.run_what_it_says(finding)
     assert driven.check() == []
+
+
+@pytest.mark.parametrize("where", ["at its place", "in the trash"])
+def test_the_protected_snapshot_of_an_old_driver_s_clone_is_in_order(
+    driven: Driven, where: str
+) -> None:
+    """A clone of format 1, of which the image itself does not know."""
+    made = driven.driver.volume("pvc-1")
+    of_clone = f"csi-vol-{made}@csi-snap-{LOST}"
+    driven.pool.rbd("snap", "create", "--no-progress", f"@{of_clone}")
+    driven.pool.rbd("snap", "protect", f"@{of_clone}")
+    driven.pool.rbd("clone", "--rbd-default-clone-format", "1", f"@{of_clone}", "@by-hand")
+    if where == "in the trash":
+        driven.place.move_to_trash(f"csi-vol-{made}")
+        lose_record(driven, made, "pvc-1")
+    assert driven.check(full=True) == []
+
+
+def test_one_image_with_a_header_that_cannot_be_read_hides_no_other(driven: Driven) -> None:
+    made, other = (driven.driver.volume(f"pvc-{number}") for number in (1, 2))
+    image_id = driven.place.image_id(f"csi-vol-{made}")
+    driven.place.put(f"rbd_header.{image_id}", {"snapshot_00000000000000ff": "?"})
+    driven.place.create_snapshot(f"csi-vol-{other}", f"csi-snap-{LOST}")
+    assert [it.kind.value for it in driven.check()] == ["snapshot-left"]
+    assert f"image csi-vol-{made}: the value is not as" in driven.summary.not_looked_at[0]
 
 
 def test_a_trashed_image_that_the_manager_is_going_to_remove_is_in_order(driven: Driven) -> None:
@@ -667,6 +695,8 @@ def test_who_may_read_rbd_finds_all_that_an_administrator_finds(driven: Driven) 
     made = driven.driver.volume("pvc-3")
     driven.place.move_to_trash(f"csi-vol-{made}")
     lose_record(driven, made, "pvc-3")
-    found = driven.check(full=True, user=user)
-    assert found == driven.check(full=True)
+    found, same = driven.check(full=True, user=user), driven.check(full=True)
+    assert [(it.kind, it.thing, it.size_bytes) for it in found] == [
+        (it.kind, it.thing, it.size_bytes) for it in same
+    ]
     assert len(found) == 4

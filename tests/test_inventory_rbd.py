@@ -437,6 +437,19 @@ def test_snapshots_from_before_ceph_14_are_read(version: int, created_ns: int) -
     assert header == ImageHeader((DatedSnapshot("mine", "user", 7, created_ns),))
 
 
+def test_a_header_that_cannot_be_read_says_so_and_hides_no_other() -> None:
+    store = MemoryStore()
+    name = "rbd_header.10ab"
+    store.write(Write(name, puts={"size": bytes(8), "snapshot_0000000000000007": b"?"}))
+    store.write(Write("rbd_header.10cd", puts={"snapshot_0000000000000007": encoded_snapshot(6)}))
+    (_, bad), (_, good) = read_headers(store, ["10ab", "10cd"])
+    assert bad is not None
+    assert good is not None
+    assert "the value is not as RBD writes it" in bad.problem
+    assert len(good.snapshots) == 1
+    assert good.problem == ""
+
+
 def test_an_image_is_as_old_as_its_name(pool: RBDPool, inventory: RBDInventory) -> None:
     began_ns = (time.time_ns() // 10**9 - 1) * 10**9
     pool.create(VOLUME)

@@ -72,7 +72,8 @@ class RecordedImages:
         if kind is not None:
             suspect = (packed_uuid(one.uuid), one.instance_id, one.entered, kind)
             self._suspects.setdefault(one.schema, []).append(suspect)
-            self.near.add(one.worked_on)
+            if self._view.inventory.id_of(one.worked_on) is not None:
+                self.near.add(one.worked_on)
 
     def look_again(self) -> Iterator[Finding]:
         """What still contradicts.  Raises StoreError."""

@@ -47,6 +47,8 @@ class LeftSnapshots:
             for thing, header in self._view.inventory.headers(batch):
                 if header is None:
                     self._broken.note(thing)
+                elif header.problem:
+                    self._view.context.summary.not_looked_at.append(f"{thing}: {header.problem}")
                 else:
                     self._look_into(thing, header)
 
@@ -99,6 +101,7 @@ class LeftSnapshots:
                 parts is not None
                 and snapshot.purpose == "user"
                 and snapshot.name != thing.name
+                and not snapshot.is_protected  # drivers of long ago kept their snapshots so
                 and not self._view.is_young(snapshot.created_ns)
             ):
                 yield snapshot, parts

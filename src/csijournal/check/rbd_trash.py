@@ -9,6 +9,7 @@ from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.rbd_view import RBDView, batches, journal_of, quoted
 from csijournal.check.rbd_words import moment, named
 from csijournal.errors import printable
+from csijournal.inventory.contract import NotCompared
 from csijournal.inventory.names import DriverName
 from csijournal.inventory.rbd_headers import ImageHeader
 from csijournal.inventory.rbd_image import ImageDetails
@@ -58,7 +59,9 @@ class StuckTrash:
         recorded = self._view.with_record(candidate.parts.uuid for candidate in again)
         left = (each for each in again if not each.is_named_by(recorded.__contains__))
         for candidate, header in self._stuck(left):
-            yield self._finding(candidate, header)
+            details = self._view.opened(candidate.entry.thing)
+            if not _may_have_clones(header, details):
+                yield self._finding(candidate, header, details)
 
     def _candidates(self) -> Iterator[_Candidate]:
         """Images of a driver that could have been removed for some time."""
@@ -79,15 +82,19 @@ class StuckTrash:
             return
         queued = self._view.inventory.queued_removals()
         for thing, header in self._view.inventory.headers(by_thing):
-            if header is None:
-                continue  # it is being removed at this moment
+            if header is None or header.problem:
+                continue  # it is being removed at this moment, or nobody can tell
             is_waiting = header.children or thing.thing_id in queued
             if header.kept_snapshots or not is_waiting:
                 yield by_thing[thing], header
 
-    def _finding(self, candidate: _Candidate, header: ImageHeader) -> Finding:
+    def _finding(
+        self,
+        candidate: _Candidate,
+        header: ImageHeader,
+        details: ImageDetails | NotCompared | None,
+    ) -> Finding:
         entry, parts = candidate
-        details = self._view.opened(entry.thing)
         return self._view.context.finding_of(
             FindingKind.TRASH_STUCK,
             journal_of(parts),
@@ -107,3 +114,10 @@ class StuckTrash:
             )
         orders = "; ".join(f"rbd snap rm {by_id} --snap {quoted(name)}" for name in kept)
         return f"{named('snapshot', kept)} left in it; to remove: {orders}"
+
+
+def _may_have_clones(header: ImageHeader, details: ImageDetails | NotCompared | None) -> bool:
+    """Whether clones of format 1 need its snapshots, or that could not be told."""
+    if not any(snapshot.is_protected for snapshot in header.snapshots):
+        return False
+    return not isinstance(details, ImageDetails) or bool(details.children or details.not_compared)

@@ -86,10 +86,17 @@ class RBDView:
         """What an image tells when it is opened; None where it cannot be found."""
         if not self.context.full and self._opened >= OPENED_MAX:
             why = f"{OPENED_MAX:,} images were opened already"
+            self._tell(f"more than {OPENED_MAX:,} images that are suspect: these were not opened")
             return NotCompared(str(thing), why, "A full check opens all")
         self._opened += 1
         details = self.inventory.details(thing)
         return details if isinstance(details, (ImageDetails, NotCompared)) else None
+
+    def _tell(self, what: str) -> None:
+        """Say once what was not looked at."""
+        told = self.context.summary.not_looked_at
+        if what not in told:
+            told.append(what)
 
     def is_copy(self, image_id: str) -> bool:
         """Whether RBD keeps this image as the copy of another cluster's."""

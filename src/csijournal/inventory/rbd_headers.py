@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from csijournal.errors import StoreError
 from csijournal.inventory.contract import Snapshot
 from csijournal.inventory.rbd_objects import (
     CHILDREN_PREFIX,
@@ -40,17 +41,22 @@ _WITHOUT_PARENT = 8
 
 @dataclass(frozen=True)
 class DatedSnapshot(Snapshot):
-    """A snapshot with the time of its creation, in nanoseconds since 1970."""
+    """A snapshot with the time of its creation, in nanoseconds since 1970.
+
+    One that `is_protected` may have clones of format 1, of which the image does not know.
+    """
 
     created_ns: int = 0
+    is_protected: bool = False
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """The snapshots of an image, and its clones of format 2."""
+    """The snapshots of an image, and its clones of format 2; `problem` is why some are missing."""
 
     snapshots: tuple[DatedSnapshot, ...] = ()
     children: tuple[ChildImage, ...] = ()
+    problem: str = ""
 
     @property
     def kept_snapshots(self) -> tuple[DatedSnapshot, ...]:
@@ -73,12 +79,16 @@ def read_headers(
 def _header(name: str, entries: Mapping[str, bytes]) -> ImageHeader:
     snapshots = []
     children: list[ChildImage] = []
+    problem = ""
     for key, value in entries.items():
-        if key.startswith(SNAPSHOT_PREFIX):
-            snapshots.append(decoded(value, _snapshot, name, key))
-        elif key.startswith(CHILDREN_PREFIX):
-            children += children_in(value, name, key)
-    return ImageHeader(tuple(snapshots), tuple(children))
+        try:
+            if key.startswith(SNAPSHOT_PREFIX):
+                snapshots.append(decoded(value, _snapshot, name, key))
+            elif key.startswith(CHILDREN_PREFIX):
+                children += children_in(value, name, key)
+        except StoreError as error:  # one bad value must not hide all other images
+            problem = str(error)
+    return ImageHeader(tuple(snapshots), tuple(children), problem)
 
 
 def _snapshot(decoder: Decoder) -> DatedSnapshot:
@@ -90,7 +100,7 @@ def _snapshot(decoder: Decoder) -> DatedSnapshot:
     if oldest < _WITHOUT_PARENT:
         content.number(ID_BYTES)  # the features
         content.structure()  # the parent
-    content.number(1)  # whether it is protected
+    is_protected = content.number(1) != 0
     content.number(ID_BYTES)  # flags
     kind, original = _namespace(content.structure().content)
     seconds, nanoseconds = content.number(4), content.number(4)
@@ -99,6 +109,7 @@ def _snapshot(decoder: Decoder) -> DatedSnapshot:
         PURPOSES.get(kind, "other"),
         snapshot_id,
         seconds * NANOSECONDS + nanoseconds,
+        is_protected,
     )
 
 
