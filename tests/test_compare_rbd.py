@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ from csijournal.check.findings import Finding
 from csijournal.repair.apply import Repairer, carry_out
 from csijournal.repair.plan import Plan
 from support.compared_rbd import check_rbd
+from support.rbd_damage import DAMAGES, Broken
 from support.rbd_driver import RBDDriver, RBDPlace
 from support.rbd_pool import RBDPool
 
@@ -700,3 +702,22 @@ def test_who_may_read_rbd_finds_all_that_an_administrator_finds(driven: Driven) 
         (it.kind, it.thing, it.size_bytes) for it in same
     ]
     assert len(found) == 4
+
+
+# Everything at once
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_in_a_pool_that_is_broken_in_many_ways_exactly_those_are_found(
+    driven: Driven, seed: int
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    damages = [*DAMAGES, *chance.choices(DAMAGES, k=10)]
+    chance.shuffle(damages)
+    fill(driven.driver, "healthy")
+    broken: Broken = set()
+    for number, damage in enumerate(damages):
+        broken |= damage(driven.driver, f"pvc-{number}-{damage.__name__}")
+    for full in (False, True):
+        found = [(it.kind.value, it.uuid) for it in driven.check(full=full)]
+        assert sorted(found) == sorted(broken)
