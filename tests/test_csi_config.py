@@ -17,7 +17,7 @@ def written(folder: Path, content: object) -> Path:
     return path
 
 
-def test_monitors_and_namespaces_are_read(tmp_path: Path) -> None:
+def test_monitors_namespaces_and_the_subvolume_group_are_read(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         [
@@ -25,16 +25,16 @@ def test_monitors_and_namespaces_are_read(tmp_path: Path) -> None:
                 "clusterID": "a",
                 "monitors": ["10.0.0.1:6789", "10.0.0.2"],
                 "rbd": {"radosNamespace": "tenant", "mirrorDaemonCount": 1},
-                "cephFS": {"subvolumeGroup": "csi", "radosNamespace": "files", "new": [1]},
+                "cephFS": {"subvolumeGroup": "tenants", "radosNamespace": "files", "new": [1]},
                 "readAffinity": {"enabled": True},
             },
             {"clusterID": "b", "monitors": ["10.0.0.3"]},
         ],
     )
     assert find_cluster(path, "a") == CephCluster(
-        "a", ("10.0.0.1:6789", "10.0.0.2"), "tenant", "files"
+        "a", ("10.0.0.1:6789", "10.0.0.2"), "tenant", "files", "tenants"
     )
-    assert find_cluster(path, "b") == CephCluster("b", ("10.0.0.3",), "", "csi")
+    assert find_cluster(path, "b") == CephCluster("b", ("10.0.0.3",), "", "csi", "csi")
     assert find_cluster(path, "a").namespace("cephfs") == "files"
     assert find_cluster(path, "b").namespace("rbd") == ""
 

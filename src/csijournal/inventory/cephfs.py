@@ -34,14 +34,12 @@ from csijournal.inventory.contract import (
     ThingKind,
 )
 from csijournal.store.contract import Store
+from csijournal.store.rados.csi_config import SUBVOLUME_GROUP
 from csijournal.store.rados.session import Session
 from csijournal.wire.backing_references import BackingReferences
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-SUBVOLUME_GROUP = "csi"
-"""Ceph-CSI's, unless cephFS.subvolumeGroup in config.json says otherwise."""
 
 _SUBVOLUME = ThingKind.SUBVOLUME
 _SNAPSHOT = ThingKind.SUBVOLUME_SNAPSHOT

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from csijournal.errors import StoreError
-from csijournal.inventory.cephfs import SUBVOLUME_GROUP, CephFSInventory
+from csijournal.inventory.cephfs import CephFSInventory
 from csijournal.inventory.contract import Inventory, NoInventory, NotCompared, UnknownInventory
 from csijournal.inventory.rbd import connect_rbd_inventory
 from csijournal.inventory.rbd_lists import pool_applications
 from csijournal.store.contract import Store
+from csijournal.store.rados.csi_config import SUBVOLUME_GROUP
 from csijournal.store.rados.pool import RADOSStore
 
 BEHIND_RECORDS = "images, RBD groups and subvolumes"

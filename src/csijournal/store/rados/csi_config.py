@@ -1,7 +1,7 @@
 """The `config.json` of Ceph-CSI: which monitors and namespaces belong to a cluster id.
 
     [{"clusterID": "...", "monitors": ["..."], "rbd": {"radosNamespace": "..."},
-      "cephFS": {"radosNamespace": "csi"}}]
+      "cephFS": {"radosNamespace": "csi", "subvolumeGroup": "csi"}}]
 
 Fields that are unknown here are left to Ceph-CSI; those that are read must be
 of the right type.
@@ -19,16 +19,19 @@ from csijournal.store.rados.files import read_small
 
 RBD_NAMESPACE = ""
 CEPHFS_NAMESPACE = "csi"
+SUBVOLUME_GROUP = "csi"
+"""Where the driver makes its subvolumes unless the file says otherwise."""
 
 
 @dataclass(frozen=True)
 class CephCluster:
-    """One entry: where the cluster's monitors are, and where its journals lie."""
+    """One entry: where the cluster's monitors are, where its journals and subvolumes lie."""
 
     cluster_id: str
     monitors: tuple[str, ...]
     rbd_namespace: str = RBD_NAMESPACE
     cephfs_namespace: str = CEPHFS_NAMESPACE
+    subvolume_group: str = SUBVOLUME_GROUP
 
     def namespace(self, driver: str) -> str:
         """The RADOS namespace of the journal of `driver`: "rbd" or "cephfs"."""
@@ -81,15 +84,15 @@ def _parsed(entry: object, name: str, where: str) -> CephCluster:
     return CephCluster(
         cluster_id,
         tuple(_expect(str, monitor, name, f"a monitor of {where}") for monitor in monitors),
-        _namespace(fields, "rbd", name, where) or RBD_NAMESPACE,
-        _namespace(fields, "cephFS", name, where) or CEPHFS_NAMESPACE,
+        _option(fields, "rbd", "radosNamespace", name, where) or RBD_NAMESPACE,
+        _option(fields, "cephFS", "radosNamespace", name, where) or CEPHFS_NAMESPACE,
+        _option(fields, "cephFS", "subvolumeGroup", name, where) or SUBVOLUME_GROUP,
     )
 
 
-def _namespace(fields: dict[str, Any], driver: str, name: str, where: str) -> str:
+def _option(fields: dict[str, Any], driver: str, option: str, name: str, where: str) -> str:
     options = _expect(dict, fields.get(driver) or {}, name, f"{driver} of {where}")
-    namespace = options.get("radosNamespace") or ""
-    return _expect(str, namespace, name, f"{driver}.radosNamespace of {where}")
+    return _expect(str, options.get(option) or "", name, f"{driver}.{option} of {where}")
 
 
 _Kind = TypeVar("_Kind")
