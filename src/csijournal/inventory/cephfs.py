@@ -35,6 +35,7 @@ from csijournal.inventory.contract import (
 )
 from csijournal.store.contract import Store
 from csijournal.store.rados.csi_config import SUBVOLUME_GROUP
+from csijournal.store.rados.errors import ErrorContext
 from csijournal.store.rados.session import Session
 from csijournal.wire.backing_references import BackingReferences
 
@@ -54,6 +55,10 @@ _NAMES = {
 _LIST_ALL = "A full check looks at all of them"
 
 _FAILURES = (StoreError, NotInFilesystem)
+
+
+class _NotTold(StoreError):
+    """A record does not say where to look: about this one record, not about the location."""
 
 
 class CephFSInventory(Inventory):
@@ -94,6 +99,7 @@ class CephFSInventory(Inventory):
         self._references = ReferenceIndex(reader)
         self._is_listed = False
         self._problems: dict[ThingKind, NotCompared] = {}
+        self._failures: dict[ThingKind, NotCompared] = {}
 
     def close(self) -> None:
         """End the connection to the manager; closing twice is fine."""
@@ -155,6 +161,8 @@ class CephFSInventory(Inventory):
             group = self._lists.group_of(thing.within)
             return None if group is None else reader.snapshot(group)
         except _FAILURES as error:
+            what = f"details of {_NAMES[thing.kind]}"
+            self._failures.setdefault(thing.kind, self._not_compared(what, error))
             return self._not_compared(str(thing), error)
 
     def _reference_details(self, thing: Thing) -> ReferenceDetails | None:
@@ -175,9 +183,29 @@ class CephFSInventory(Inventory):
 
     def not_compared(self) -> tuple[NotCompared, ...]:
         self._list_problem()
-        return tuple(dict.fromkeys(self._problems.values()))
+        return tuple(dict.fromkeys((*self._problems.values(), *self._failures.values())))
 
     # What only CephFS has
+
+    @property
+    def filesystem(self) -> str:
+        """The filesystem's name, once its lists were read; before that the one that was given."""
+        return self._read_lists.filesystem if self._read_lists else self._filesystem
+
+    def subvolume(self, name: str) -> Behind:
+        """The subvolume of exactly this name, whatever its group."""
+        return self._looked(_SUBVOLUME, lambda: self._exactly(name))
+
+    def snapshots_of(self, subvolume: str) -> Behind:
+        """All snapshots of one subvolume, whatever its group; none where it does not exist."""
+        return self._looked(_SNAPSHOT, lambda: self._snapshots_of(subvolume))
+
+    def references_of(self, snapshot_handle: str) -> BackingReferences | NotCompared | None:
+        """The object that counts the uses of this snapshot; None where there is none."""
+        try:
+            return self._references.of_snapshot(snapshot_handle)
+        except StoreError as error:
+            return self._not_compared(_NAMES[_REFERENCE], error)
 
     def references(self) -> Iterator[BackingReferences]:
         """All objects that count the uses of snapshots behind shallow volumes.  Walks the pool.
@@ -213,13 +241,22 @@ class CephFSInventory(Inventory):
         for group, found in self._lists.matching(name, uuid):
             yield Thing(_SUBVOLUME, found, within=group)
 
+    def _exactly(self, name: str) -> Iterator[Thing]:
+        group = self._lists.group_of(name)
+        if group is not None:
+            yield Thing(_SUBVOLUME, name, within=group)
+
+    def _snapshots_of(self, subvolume: str) -> Iterator[Thing]:
+        names = self._lists.snapshots(subvolume)
+        return (Thing(_SNAPSHOT, name, within=subvolume) for name, _ in names)
+
     def _snapshots(self, uuid: str, name: str, subvolume: str) -> Iterator[Thing]:
         if subvolume:
             asked = [(subvolume, self._lists.snapshots(subvolume))]
         elif self._lists.has_all_snapshots:
             asked = [*self._lists.known_snapshots()]
         else:
-            raise StoreError("its record does not name the subvolume", hint=_LIST_ALL)
+            raise _NotTold("its record does not name the subvolume", hint=_LIST_ALL)
         for source, names in asked:
             for found in names.matching(name, uuid):
                 yield Thing(_SNAPSHOT, found, within=source)
@@ -231,7 +268,7 @@ class CephFSInventory(Inventory):
         elif self._references.is_complete:
             asked = [*self._references.known()]
         else:
-            raise StoreError("the record does not tell whether it is one", hint=_LIST_ALL)
+            raise _NotTold("the record does not tell whether it is one", hint=_LIST_ALL)
         for references in asked:
             for volume in references.volumes:
                 if volume == name or volume.endswith(uuid):
@@ -246,7 +283,10 @@ class CephFSInventory(Inventory):
         try:
             return Behind(tuple(look()))
         except _FAILURES as error:
-            return Behind(not_compared=(self._not_compared(_NAMES[kind], error),))
+            problem = self._not_compared(_NAMES[kind], error)
+            if not isinstance(error, _NotTold):
+                self._failures.setdefault(kind, problem)
+            return Behind(not_compared=(problem,))
 
     def _list_problem(self) -> NotCompared | None:
         """Why the group's subvolumes cannot be listed, asked once; None where they can be."""
@@ -259,10 +299,7 @@ class CephFSInventory(Inventory):
         return self._problems.get(_SUBVOLUME)
 
     def _not_compared(self, what: str, error: CSIJournalError) -> NotCompared:
-        denied = isinstance(error, PermissionDenied)
-        return NotCompared(
-            what, error.message, cephfs_caps_hint(self._context) if denied else error.hint
-        )
+        return _not_compared(what, error, self._context)
 
     @property
     def _lists(self) -> SubvolumeLists:
@@ -270,6 +307,11 @@ class CephFSInventory(Inventory):
             filesystem = self._filesystem or filesystem_of(self._cluster, self._context.pool)
             self._read_lists = SubvolumeLists(self._manager, filesystem, self._group)
         return self._read_lists
+
+
+def _not_compared(what: str, error: CSIJournalError, context: ErrorContext) -> NotCompared:
+    hint = cephfs_caps_hint(context) if isinstance(error, PermissionDenied) else error.hint
+    return NotCompared(what, error.message, hint)
 
 
 def filesystem_of(cluster: Session, pool: str) -> str:

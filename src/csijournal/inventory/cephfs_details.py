@@ -35,11 +35,14 @@ class SubvolumeDetails(Details):
     """What a subvolume tells.
 
     `size_bytes` is its quota, None for no limit; `used_bytes` what lies in it.
+    `changed_ns` is when its topmost directory last changed, as it does at the
+    end of a clone, in nanoseconds since 1970.
     `state` is the manager's word: complete, snapshot-retained (deleted, and
     kept for its snapshots), pending, in-progress, failed, canceled.
     """
 
     used_bytes: int | None = None
+    changed_ns: int | None = None
     path: str = ""
     data_pool: str = ""
     clone_source: CloneSource | None = None
@@ -121,6 +124,7 @@ class DetailsReader:
             size_bytes=_number(info.get("bytes_quota")),
             used_bytes=_number(info.get("bytes_used")),
             created_ns=_utc_ns(info.get("created_at")),
+            changed_ns=_utc_ns(info.get("ctime")),
             path=str(info.get("path", "")),
             data_pool=str(info.get("data_pool", "")),
             metadata=self._metadata("fs subvolume metadata ls", place) if state == COMPLETE else {},
