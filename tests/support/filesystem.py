@@ -77,14 +77,14 @@ class Subvolumes:
 class References:
     """Writes objects of references as the driver does: each change is one operation."""
 
-    def __init__(self, cluster: ThrowawayCluster) -> None:
+    def __init__(self, cluster: ThrowawayCluster, namespace: str = NAMESPACE) -> None:
         import rados  # noqa: PLC0415 - only where there is Ceph
 
         self._rados = rados
         self._cluster = rados.Rados(conffile=str(cluster.conf), name="client.admin")
         self._cluster.connect()
         self._ioctx = self._cluster.open_ioctx(METADATA_POOL)
-        self._ioctx.set_namespace(NAMESPACE)
+        self._ioctx.set_namespace(namespace)
 
     def __enter__(self) -> Self:
         return self
