@@ -98,6 +98,13 @@ class FindingKind(StrEnum):
     RBD_GROUP_MISSING = "rbd-group-missing"
     RBD_GROUP_DIFFERS = "rbd-group-differs"
 
+    # CephFS
+    SUBVOLUME_MISSING = "subvolume-missing"
+    SNAPSHOT_MISSING = "snapshot-missing"
+    SUBVOLUME_WITHOUT_RECORD = "subvolume-without-record"
+    SNAPSHOT_WITHOUT_RECORD = "snapshot-without-record"
+    BACKING_REFERENCES = "backing-references"
+
     @classmethod
     def named(cls, name: object) -> FindingKind:
         """The kind of this name, or of one that an earlier version had.  Raises ValueError."""
@@ -638,11 +645,88 @@ CATALOG: Mapping[FindingKind, Row] = {
         Alone.NEVER,
         "Only a person can know which of the two is right.",
     ),
+    # CephFS
+    FindingKind.SUBVOLUME_MISSING: Row(
+        Severity.ERROR,
+        (
+            "A volume has a record, and there is no subvolume: somebody deleted the subvolume, or"
+            " a driver died before it made one or while it deleted the volume. If a"
+            " PersistentVolume has this volume, it cannot be mounted."
+        ),
+        (
+            "Delete the claim, or the PersistentVolume: the driver then removes record and entry."
+            " If Kubernetes knows nothing of the volume: undo."
+        ),
+        Alone.NEVER,
+        "Somebody may be about to restore the subvolume, and only Kubernetes knows who needs it.",
+    ),
+    FindingKind.SNAPSHOT_MISSING: Row(
+        Severity.ERROR,
+        (
+            "A snapshot has a record, and its subvolume has no such snapshot: somebody removed it,"
+            " or a driver died before it made one or while it deleted the snapshot. Nothing can be"
+            " restored from it."
+        ),
+        (
+            "Delete the VolumeSnapshot: the driver then removes record and entry. If Kubernetes"
+            " knows nothing of the snapshot: undo."
+        ),
+        Alone.NEVER,
+        "Only Kubernetes knows whether somebody counts on the snapshot.",
+    ),
+    FindingKind.SUBVOLUME_WITHOUT_RECORD: Row(
+        Severity.ERROR,
+        (
+            "A subvolume has a volume's name, no volume has a record of it, and no snapshot needs"
+            " it: its space is leaked. Or its record was lost, and somebody uses it."
+        ),
+        (
+            "If a PersistentVolume has this UUID in its handle, the record was lost: do not remove"
+            " anything. If nobody needs the data, and no other cluster shares the subvolume group:"
+            " ceph fs subvolume rm FILESYSTEM SUBVOLUME --group_name GROUP."
+        ),
+        Alone.NEVER,
+        "It may hold data, and only a person can know whether somebody needs them.",
+    ),
+    FindingKind.SNAPSHOT_WITHOUT_RECORD: Row(
+        Severity.ERROR,
+        (
+            "A snapshot of a subvolume has a driver's name and no record, and no shallow volume"
+            " reads it: its space is leaked, and the subvolume cannot go away. Or a volume was"
+            " cloned from it, and the driver died before it removed the snapshot."
+        ),
+        (
+            "If nobody needs the snapshot, and no other cluster shares the subvolume group: ceph fs"
+            " subvolume snapshot rm FILESYSTEM SUBVOLUME SNAPSHOT --group_name GROUP."
+        ),
+        Alone.NEVER,
+        "It may hold data, and only a person can know whether somebody needs them.",
+    ),
+    FindingKind.BACKING_REFERENCES: Row(
+        Severity.ERROR,
+        (
+            "Shallow volumes read a snapshot, and the object that counts them says otherwise than"
+            " their records. If it counts too few, the snapshot can be deleted under a volume; if"
+            " too many, it is never deleted."
+        ),
+        (
+            "Do not delete the snapshot while a volume needs it. Compare the object with the"
+            " volumes (rados -p POOL -N NAMESPACE listomapvals OBJECT), and delete the volumes that"
+            " nobody needs."
+        ),
+        Alone.NEVER,
+        "The object is the driver's, which changes it in ways of its own.",
+    ),
 }
 
 
 LEAKS: frozenset[FindingKind] = frozenset(
-    {FindingKind.IMAGE_WITHOUT_RECORD, FindingKind.TEMP_IMAGE_LEFT, FindingKind.TRASH_STUCK}
+    {
+        FindingKind.IMAGE_WITHOUT_RECORD,
+        FindingKind.TEMP_IMAGE_LEFT,
+        FindingKind.TRASH_STUCK,
+        FindingKind.SUBVOLUME_WITHOUT_RECORD,
+    }
 )
 """Kinds of things that take space and that nobody uses."""
 

@@ -43,6 +43,10 @@ class Context:
         """Whether a record of this UUID was listed or read."""
         return self.listing.knows(schema, uuid)
 
+    def looks_at(self, schema: AnySchema) -> bool:
+        """Whether this journal is one of those that are checked."""
+        return schema.journal in self.listing.records
+
     @property
     def now_ns(self) -> int:
         """The moment of the check, in nanoseconds since 1970."""

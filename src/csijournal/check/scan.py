@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from csijournal.check.compare_places import Across, PlaceComparison
+from csijournal.check.compare_inventory import comparisons_with_inventory
 from csijournal.check.compare_records import RecordComparison
 from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
@@ -47,7 +48,7 @@ class Verifier:
     `journals` are those that are looked at.  `inventory` tells what stands
     behind their records; where none is given, it is chosen by what the place is
     used for, and closed at the end.  `comparisons` are made for this check, beside
-    those of the records with each other.  `across` is shared by the checks of
+    those of the records with each other and with the inventory.  `across` is shared by the checks of
     several namespaces of a pool.
 
     `grace_seconds` is how old a record or lease must be to be called left behind;
@@ -136,6 +137,7 @@ class Verifier:
         self._listing.run(self.depth, seconds_max=self._listing_seconds, monotonic=self._monotonic)
         self._listing.other_directories()
         context.comparisons.extend(make(context) for make in self._make_comparisons)
+        context.comparisons.extend(comparisons_with_inventory(context))
         self._scans = [
             JournalScan(context, self._listing, schema, self._instance_id, self._make_queue)
             for schema in self._journals
@@ -158,10 +160,14 @@ class Verifier:
             comparison.look_around()
             if comparison.has_suspects:
                 self._comparing.add(comparison)
+        inventory = context.inventory
+        counts = {kind.value: number for kind, number in inventory.compared().items()}
+        self.summary.compared = counts
+        self._note_not_compared(inventory)  # the next refresh forgets it
         for scan in self._scans:
             yield from scan.look_again(wait=True)
         for settled in self._comparing.rest():
-            context.inventory.refresh()
+            inventory.refresh()
             for comparison in settled:
                 yield from comparison.look_again()
 
@@ -172,12 +178,15 @@ class Verifier:
             self.summary.journal_found = True  # one that has lost its directory
 
     def _tell(self, inventory: Inventory) -> None:
-        summary = self.summary
-        summary.compared_with = inventory.name
-        summary.compared = {kind.value: number for kind, number in inventory.compared().items()}
-        summary.not_looked_at += self._not_looked_at(inventory)
+        self.summary.compared_with = inventory.name
+        self.summary.not_looked_at += self._not_looked_at()
+        self._note_not_compared(inventory)
 
-    def _not_looked_at(self, inventory: Inventory) -> Iterator[str]:
+    def _note_not_compared(self, inventory: Inventory) -> None:
+        for problem in map(str, inventory.not_compared()):
+            self.summary.note_not_looked_at(problem)
+
+    def _not_looked_at(self) -> Iterator[str]:
         if self.depth is Depth.QUICK:
             yield "what nothing points at, and other instances (--quick lists no objects)"
         elif not self.summary.listing_ended:
@@ -189,7 +198,6 @@ class Verifier:
             names = ", ".join(self.summary.other_journals[:5])
             more = "" if len(self.summary.other_journals) <= 5 else ", and more"  # noqa: PLR2004
             yield f"the journals {names}{more}: --journal leaves them out"
-        yield from map(str, inventory.not_compared())
 
 
 def _hand_on(seen: RecordSeen, context: Context) -> None:

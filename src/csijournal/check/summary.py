@@ -159,6 +159,11 @@ class Summary:
         )
         return found.most_common()
 
+    def note_not_looked_at(self, what: str) -> None:
+        """Note in words, once, what was not looked at."""
+        if what not in self.not_looked_at:
+            self.not_looked_at.append(what)
+
     def count_pending(self, pending: Pending) -> None:
         """Count a record that may be in use, and name it while there are not too many."""
         self.pending += 1
