@@ -14,12 +14,15 @@ from csijournal.check.findings import Finding
 from csijournal.check.listing import LISTING_SECONDS
 from csijournal.check.scan import Depth, Summary, Verifier
 from csijournal.check.settling import SETTLE_SECONDS
+from csijournal.cli.connect import location_of
 from csijournal.cli.durations import duration, in_words
 from csijournal.cli.options import Settings
 from csijournal.cli.progress import Bar, Position, watched
+from csijournal.inventory.choose import inventory_of
 from csijournal.inventory.contract import Inventory
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.store import Store
+from csijournal.store.rados.csi_config import SUBVOLUME_GROUP
 
 SETTLE_VARIABLE = "CSIJOURNAL_SETTLE"
 
@@ -29,12 +32,16 @@ class ScanOptions:
     """How a command looks for findings.
 
     `settle_given` says whether the command line named the settle time.
+    `filesystem` and `subvolume_group` are where CephFS has what stands behind the
+    records, empty where that is to be found out.
     """
 
     depth: Depth = Depth.LIMITED
     grace_seconds: float = GRACE_SECONDS
     settle_seconds: float = SETTLE_SECONDS
     settle_given: bool = False
+    filesystem: str = ""
+    subvolume_group: str = ""
 
     def words(self) -> list[str]:
         """The options as a printed command must repeat them to find the same."""
@@ -43,13 +50,28 @@ class ScanOptions:
             words += ["--grace", in_words(self.grace_seconds)]
         if self.settle_given:
             words += ["--settle", in_words(self.settle_seconds)]
+        if self.filesystem:
+            words += ["--fs", self.filesystem]
+        if self.subvolume_group:
+            words += ["--subvolume-group", self.subvolume_group]
         return words
+
+    def inventory(self, store: Store, settings: Settings) -> Inventory:
+        """What tells of the things behind the records in `store`; to be closed before it."""
+        location = location_of(settings)
+        usual = SUBVOLUME_GROUP if location is None else location.subvolume_group
+        return inventory_of(
+            store,
+            filesystem=self.filesystem,
+            subvolume_group=self.subvolume_group or usual,
+        )
 
     def verifier(
         self,
         store: Store,
         settings: Settings,
-        inventory: Inventory | None = None,
+        inventory: Inventory,
+        *,
         across: Across | None = None,
     ) -> Verifier:
         """The check of the chosen journals and instance in `store`."""
@@ -95,6 +117,20 @@ _OPTIONS = (
         help="Read again after this time what contradicts itself: clients may be at work on it."
         f"  [env: {SETTLE_VARIABLE}; {in_words(SETTLE_SECONDS)}]",
     ),
+    click.option(
+        "--fs",
+        "filesystem",
+        metavar="NAME",
+        default="",
+        help="The CephFS filesystem of the pool.  [found by the pool]",
+    ),
+    click.option(
+        "--subvolume-group",
+        metavar="NAME",
+        default="",
+        help="The group of the CephFS driver's subvolumes."
+        f"  [that of --csi-config, or {SUBVOLUME_GROUP}]",
+    ),
 )
 
 
@@ -108,6 +144,8 @@ def scan_options(command: Callable[..., None]) -> Callable[..., None]:
         full: bool,
         grace_seconds: float,
         settle_seconds: float,
+        filesystem: str,
+        subvolume_group: str,
         **others: Any,  # noqa: ANN401
     ) -> None:
         if quick and full:
@@ -118,6 +156,8 @@ def scan_options(command: Callable[..., None]) -> Callable[..., None]:
             grace_seconds,
             settle_seconds,
             settle_given=source is click.core.ParameterSource.COMMANDLINE,
+            filesystem=filesystem,
+            subvolume_group=subvolume_group,
         )
         command(*arguments, scan=scan, **others)
 

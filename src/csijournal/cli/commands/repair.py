@@ -36,7 +36,6 @@ from csijournal.cli.saved_findings import saved_findings
 from csijournal.cli.scan import ScanOptions, look, scan_options
 from csijournal.cli.shell import command_line
 from csijournal.errors import UnreadableContent, printable
-from csijournal.inventory.choose import inventory_of
 from csijournal.repair.apply import Repairer, Tally, left_alone
 from csijournal.repair.plan import Outcome, Plan
 from csijournal.store import Store
@@ -147,7 +146,7 @@ def _run(settings: Settings, asked: _Asked, *, apply: bool) -> None:
     scan = asked.scan
     with (
         open_place(settings) as store,
-        closing(inventory_of(store)) as inventory,
+        closing(scan.inventory(store, settings)) as inventory,
         tempfile.TemporaryFile("w+") as to_repair,
     ):
         repairer = Repairer(store, inventory=inventory, grace_seconds=scan.grace_seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,9 +82,12 @@ class _Check:
     def place(self, settings: Settings) -> None:
         """Check one place."""
         began = time.monotonic()
-        with open_place(settings) as store:
+        with (
+            open_place(settings) as store,
+            closing(self.scan.inventory(store, settings)) as inventory,
+        ):
             across = self.across if self.asked.all_namespaces else None
-            verifier = self.scan.verifier(store, settings, across=across)
+            verifier = self.scan.verifier(store, settings, inventory, across=across)
             for finding in look(verifier):
                 self._tell(settings, store.place, finding)
             summary = self.summaries[store.place] = verifier.summary

@@ -11,6 +11,7 @@ from csijournal.errors import InvalidStoreURL, PlaceUnusable
 from csijournal.store.rados.csi_config import (
     CEPHFS_NAMESPACE,
     RBD_NAMESPACE,
+    SUBVOLUME_GROUP,
     CephCluster,
     find_cluster,
 )
@@ -193,6 +194,15 @@ class RADOSLocation:
             timeout_seconds=self.timeout_seconds,
             driver=self.driver,
         )
+
+    @property
+    def subvolume_group(self) -> str:
+        """The group of the driver's subvolumes: what config.json says, or else the usual one.
+
+        Raises as `resolved` does.
+        """
+        cluster = self._configured()
+        return SUBVOLUME_GROUP if cluster is None else cluster.subvolume_group
 
     def _configured(self) -> CephCluster | None:
         """What config.json says of the cluster id; None where none was given."""
