@@ -126,3 +126,18 @@ def test_a_manager_that_hangs_is_waited_for_once_and_the_rest_is_checked(
 
     assert "the manager did not answer within 2 s" in said
     assert "1 detached-record" in said
+
+
+def test_a_capability_that_names_the_pool_where_the_filesystem_was_meant_is_explained(
+    cli: CLI, driver: CephFSDriver
+) -> None:
+    driver.create_volume("pvc-1")
+    for user, named in (("by-pool", METADATA_POOL), ("by-filesystem", FILESYSTEM)):
+        caps = f"allow rw tag cephfs metadata={named}"
+        driver.cluster.create_user(user, mon="allow r", osd=caps)
+
+    for command in ("verify", "list"):
+        said = cli.refused(*place(driver), "--id", "by-pool", command, code=15)
+        assert f"client.by-pool may not read in pool {METADATA_POOL} (EPERM)" in said
+        assert f"it is tagged cephfs metadata={FILESYSTEM}, which is what a capability" in said
+    assert "pvc-1" in cli(*place(driver), "--id", "by-filesystem", "list").out

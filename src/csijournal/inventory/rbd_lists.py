@@ -18,6 +18,7 @@ from csijournal.inventory.rbd_image import rbd_errors, utc_ns
 from csijournal.store.contract import Store
 from csijournal.store.rados.binding import Ioctx
 from csijournal.store.rados.errors import ErrorContext
+from csijournal.store.rados.pool_tags import pool_tags
 
 RBD_DIRECTORY = "rbd_directory"
 """The object that lists a pool's images; there once RBD was used in the pool and namespace."""
@@ -213,11 +214,8 @@ def pool_applications(mon_command: Callable[..., Any], pool: str) -> frozenset[s
     `mon_command` takes a command and its arguments and returns the answer from
     JSON, as `RADOSCluster.mon_command` does.
     """
-    try:
-        answer = mon_command("osd pool application get", pool=pool)
-    except StoreError:
-        return None
-    return frozenset(answer) if isinstance(answer, dict) else None
+    tags = pool_tags(mon_command, pool)
+    return None if tags is None else frozenset(tags)
 
 
 def _trash_entry(fields: Mapping[str, Any]) -> TrashEntry:

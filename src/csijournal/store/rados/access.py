@@ -25,6 +25,7 @@ from csijournal.store.rados.errors import (
     store_error,
     translated,
 )
+from csijournal.store.rados.pool_tags import pool_tags, told_to_the_denied
 from csijournal.store.rados.session import Session
 
 if TYPE_CHECKING:
@@ -134,6 +135,9 @@ class PoolAccess:
     def _noted(self, error: StoreError, opened: Opened | None) -> StoreError:
         if isinstance(error, ClientBlocked) and opened is not None:
             self.session.renew(opened.connection)
+        if isinstance(error, PermissionDenied) and opened is not None:
+            told = told_to_the_denied(pool_tags(self.session.mon_command, self._pool))
+            error.message += f"; {told}" if told else ""
         return error
 
     def _open(self, connection: Connection) -> Opened:

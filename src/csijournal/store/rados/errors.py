@@ -208,7 +208,9 @@ def store_error(
     usual = _UNKNOWN[operation]
     meaning = _MEANINGS[operation].get(number, usual)
     name = errno.errorcode.get(number, "unknown")
-    detail = f" (errno {number}, {name}: {os.strerror(number)})" if meaning is usual else ""
+    detail = f" ({name})" if meaning is _DENIED else ""
+    if meaning is usual:
+        detail = f" (errno {number}, {name}: {os.strerror(number)})"
     return _filled(meaning, detail, operation, context, object_name)
 
 
