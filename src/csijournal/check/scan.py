@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
-from csijournal.check.compare_places import Across, PlaceComparison
 from csijournal.check.compare_inventory import comparisons_with_inventory
+from csijournal.check.compare_places import Across, PlaceComparison
 from csijournal.check.compare_records import RecordComparison
 from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
@@ -48,8 +48,8 @@ class Verifier:
     `journals` are those that are looked at.  `inventory` tells what stands
     behind their records; where none is given, it is chosen by what the place is
     used for, and closed at the end.  `comparisons` are made for this check, beside
-    those of the records with each other and with the inventory.  `across` is shared by the checks of
-    several namespaces of a pool.
+    those of the records with each other and with the inventory.  `across` is
+    shared by the checks of several namespaces of a pool.
 
     `grace_seconds` is how old a record or lease must be to be called left behind;
     `settle_seconds` how long a contradiction must stand to be called one.
