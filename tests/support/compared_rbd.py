@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from csijournal.check.compare_rbd import RBDComparison
 from csijournal.check.findings import Finding
 from csijournal.check.scan import Depth, Summary, Verifier
 from csijournal.inventory.rbd import RBDInventory
@@ -32,7 +31,6 @@ def check_rbd(
     verifier = Verifier(
         store,
         inventory=inventory,
-        comparisons=[lambda context: RBDComparison(context, inventory)],
         depth=Depth.FULL if full else Depth.LIMITED,
         grace_seconds=grace_seconds,
         settle_seconds=_SETTLE_SECONDS,
