@@ -191,3 +191,24 @@ def test_findings_that_need_nothing_any_more_are_counted(tmp_path: Path) -> None
     tally = Repairer(store, clock=lambda: NOW).repair(findings, tmp_path / "b")
     assert (tally.done, tally.healed) == (2, 1)
     assert {finding.kind for finding in findings} == {FindingKind.DANGLING_ENTRY}
+
+
+def test_a_record_with_a_key_that_no_journal_writes_is_changed_but_not_removed(
+    tmp_path: Path,
+) -> None:
+    """No restore would take the key from a file, so the backup has all else."""
+    record = "csi.volume.00000000-0000-4000-8000-000000000001"
+    store, noting = MemoryStore(), Noting()
+    store.write(Write(record, puts={"csi.volname": b"pvc-1", "theirs": b"x"}))
+    before = contents(store)
+    plans = [
+        Plan(record, (Step("remove", Write(record, remove_object=True)),)),
+        Plan(record, (Step("change", Write(record, puts={"csi.imageid": b"1"})),)),
+    ]
+
+    Engine(store, noting, BackupFile(tmp_path / "b", store.place), Tally()).run(plans)
+
+    assert "keys that no journal writes there" in noting.outcomes[0].skipped
+    assert contents(store) == {record: {**before[record], "csi.imageid": b"1"}}
+    assert undo(store, tmp_path / "b", tmp_path).done == 1
+    assert contents(store) == before

@@ -12,7 +12,7 @@ an error or a signal, the backup holds what was done, and undoes it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -24,15 +24,18 @@ from csijournal.repair.backup import BackupFile
 from csijournal.repair.plan import Outcome, Plan
 from csijournal.repair.planners import Planner
 from csijournal.store.contract import Store, Write
-from csijournal.wire.ownership import KeyRole, ObjectRole, Owned, owner_of
+from csijournal.wire.ownership import KeyRole, ObjectRole, owner_of, role_of
 
 BATCH_PLANS_MAX = 200
 """Plans between two syncs of the backup: few enough to hold, many enough to be quick."""
 BATCH_BYTES_MAX = 1 << 20
 """What the plans of a batch may put, in bytes; one plan may be larger."""
 
+_FOREIGN = KeyRole.FOREIGN
+
 CHANGED = "it has changed since the plan was made"
 _HAS_MORE = "it holds data or attributes besides its keys, which no backup could bring back"
+_HAS_FOREIGN_KEYS = "it holds keys that no journal writes there, and no restore could put back"
 _NOT_OURS = "that is not a journal's; it is left alone"
 
 
@@ -54,13 +57,20 @@ def before(store: Store, write: Write) -> Record | None:
     """
     owned = owner_of(write.object_name)
     if owned is None or owned.role is ObjectRole.RECORD:
-        return Record(write.object_name, store.read_object(write.object_name), whole=True)
+        return _whole(write.object_name, store.read_object(write.object_name))
     changed = (*write.puts, *write.deletions)
     keys = [key for key in changed if owned.role_of(key) is not KeyRole.LEASE]
     if changed and not keys:
         return None
     found = store.read_keys(write.object_name, keys)
     return Record(write.object_name, {key: (found or {}).get(key) for key in keys})
+
+
+def _whole(object_name: str, entries: Mapping[str, bytes] | None) -> Record:
+    """All of an object, but for keys that no journal writes there: no restore may put those."""
+    if entries is not None:
+        entries = {k: v for k, v in entries.items() if role_of(object_name, k) is not _FOREIGN}
+    return Record(object_name, entries, whole=True)
 
 
 def carry_out(store: Store, plan: Plan) -> Outcome:
@@ -102,7 +112,9 @@ def look_into(store: Store, plan: Plan) -> tuple[str, list[Record | None]]:
 
 def _look_into(store: Store, write: Write) -> tuple[str, Record | None]:
     owned = owner_of(write.object_name)
-    if owned is None or any(_is_foreign(owned, key) for key in (*write.puts, *write.deletions)):
+    if owned is None or any(
+        owned.role_of(key) is _FOREIGN for key in (*write.puts, *write.deletions)
+    ):
         return _NOT_OURS, None
     if not write.remove_object:
         return "", before(store, write)
@@ -112,11 +124,9 @@ def _look_into(store: Store, write: Write) -> tuple[str, Record | None]:
         return error.message, None
     if state is not None and state.has_more:
         return _HAS_MORE, None
-    return "", Record(write.object_name, state.entries if state else None, whole=True)
-
-
-def _is_foreign(owned: Owned, key: str) -> bool:
-    return owned.role is ObjectRole.DIRECTORY and owned.role_of(key) is KeyRole.FOREIGN
+    if state is not None and any(owned.role_of(key) is _FOREIGN for key in state.entries):
+        return _HAS_FOREIGN_KEYS, None
+    return "", _whole(write.object_name, state.entries if state else None)
 
 
 def _is_removed(store: Store, write: Write) -> bool:
