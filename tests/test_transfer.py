@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
+from cluster import ThrowawayCluster
+from conftest import POOL
 from csijournal import Store, VolumeGroupJournal
 from csijournal.archive import Archive, ArchiveWriter, Record
 from csijournal.check.findings import FindingKind
@@ -20,15 +24,22 @@ from csijournal.store import Write
 from csijournal.store.memory import MemoryStore
 from csijournal.transfer.export import Exporter
 from csijournal.transfer.restore import Difference, Restorer, check_archive
+from csijournal.wire.entries import RecordHere, RecordInPool
 from csijournal.wire.leases import Lease
-from csijournal.wire.ownership import KeyRole, owner_of
-from csijournal.wire.schema import GROUPS
+from csijournal.wire.ownership import KeyRole, ObjectRole, owner_of
+from csijournal.wire.schema import GROUPS, SCHEMAS, VOLUMES, JournalSchema
 from csijournal.wire.timestamps import Timestamp
-from csijournal.wire.uuids import is_uuid
 from support.damage import FOREIGN, INSTANCES, MEMBERS, NOW, Wreck, every_damage, wrecks
 from support.faulty import MeddlingStore
+from support.journal_contents import (
+    HANDLES,
+    UUIDS,
+    contents_of_journals,
+    every_shape,
+    make,
+)
 from support.mending import restore
-from support.places import MemoryPlace, Place, SQLitePlace
+from support.places import MemoryPlace, Place, RADOSPlace, SQLitePlace
 from support.verified import Objects, contents, look, told
 
 DIRECTORY = "csi.groups.default"
@@ -62,29 +73,38 @@ def entry(name: str) -> str:
 
 
 def journals_of(objects: Objects) -> Objects:
-    """What of a place is of volume group journals and may be carried away: no leases."""
+    """What of a place is of journals and may be carried away: no leases."""
     roles = {KeyRole.ENTRY, KeyRole.ATTRIBUTE, KeyRole.MEMBER}
     return {
         name: {key: value for key, value in entries.items() if owned.role_of(key) in roles}
         for name, entries in objects.items()
-        if (owned := owner_of(name)) is not None and owned.schema is GROUPS
+        if (owned := owner_of(name)) is not None
     }
 
 
 def part_of(objects: Objects, instance_id: str) -> Objects:
-    """One instance's directory and what it points at."""
-    directory = GROUPS.directory_prefix + instance_id
-    uuids = {
-        value.decode(errors="replace")
-        for key, value in objects[directory].items()
-        if _is_entry(key)
+    """One instance's directories, the shards of that of groups, and what they point at."""
+    names = set()
+    for schema in SCHEMAS:
+        directory = schema.directory_prefix + instance_id
+        shards = {f"{directory}.{number}" for number in range(11)} if schema is GROUPS else set()
+        for name in objects.keys() & {directory, *shards}:
+            names |= {name, *_pointed_at(schema, objects[name])}
+    return journals_of({n: e for n, e in objects.items() if n in names})
+
+
+def _pointed_at(schema: JournalSchema[Any], entries: dict[str, bytes]) -> set[str]:
+    """Records that a directory's entries lead to, in whichever pool: they may lie here too."""
+    targets = [
+        schema.parse_target(request_name, value)
+        for key, value in entries.items()
+        if (request_name := schema.request_name_of_entry(key)) is not None
+    ]
+    return {
+        schema.record_object(target.uuid)
+        for target in targets
+        if isinstance(target, (RecordHere, RecordInPool))
     }
-    groups = {GROUPS.record_object(group_uuid) for group_uuid in uuids if is_uuid(group_uuid)}
-    return journals_of({n: e for n, e in objects.items() if n in {directory, *groups}})
-
-
-def _is_entry(key: str) -> bool:
-    return GROUPS.request_name_of_entry(key) is not None
 
 
 # There and back
@@ -178,6 +198,173 @@ def test_exporting_one_instance_says_nothing_of_the_others(tmp_path: Path) -> No
     assert [name for name in contents(target) if GROUPS.instance_of(name)] == ["csi.groups.b"]
 
 
+# The three journals
+
+
+@settings(max_examples=60, deadline=None)
+@given(contents_of_journals())
+def test_whatever_the_three_journals_hold_comes_back_to_the_byte(objects: Objects) -> None:
+    with TemporaryDirectory() as folder, SQLitePlace(Path(folder, "j.db")).open() as between:
+        source, target = make(MemoryStore(), objects), MemoryStore()
+        restore(between, save(export_all(source), Path(folder, "first")))
+        assert contents(between) == journals_of(objects)
+        restore(target, save(export_all(between), Path(folder, "second")))
+        assert contents(target) == journals_of(objects)
+        assert list(differences(source, Path(folder, "second"))) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(contents_of_journals())
+def test_one_instance_of_the_three_journals_comes_back_with_what_it_leads_to(
+    objects: Objects,
+) -> None:
+    with TemporaryDirectory() as folder:
+        source, target = make(MemoryStore(), objects), MemoryStore()
+        restore(target, save(export_instance(source, "default"), Path(folder, "one")))
+        assert contents(target) == part_of(objects, "default")
+
+
+@pytest.mark.ceph
+@settings(max_examples=10, deadline=None)
+@given(contents_of_journals())
+def test_whatever_the_three_journals_hold_comes_back_on_rados(
+    ceph: ThrowawayCluster, objects: Objects
+) -> None:
+    places = [RADOSPlace(ceph, POOL), RADOSPlace(ceph, POOL)]
+    with TemporaryDirectory() as folder, closing(places[0]), closing(places[1]):
+        source, target = make(places[0].open(), objects), places[1].open()
+        restore(target, save(export_all(source), Path(folder, "all")))
+        assert contents(target) == journals_of(objects)
+
+
+def test_each_shape_of_entry_and_record_comes_back(place: Place, tmp_path: Path) -> None:
+    objects = every_shape()
+    target = place.open()
+    restore(target, save(export_all(make(MemoryStore(), objects)), tmp_path / "there"))
+    assert contents(target) == journals_of(objects)
+    back = MemoryStore()
+    restore(back, save(export_all(target), tmp_path / "back"))
+    assert contents(back) == journals_of(objects)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.journal)
+def test_one_journal_of_three_is_exported_alone(schema: JournalSchema[Any]) -> None:
+    exporter = Exporter(make(MemoryStore(), every_shape()), (schema,))
+    for records in (exporter.everything(), exporter.instance("default")):
+        journals = {owner_of(record.object_name).schema for record in records}  # type: ignore[union-attr]
+        assert journals == {schema}
+
+
+def test_what_lies_in_another_pool_and_what_only_looks_like_a_journals_is_named() -> None:
+    store = make(MemoryStore(), {**every_shape(), "csi.volume.x": {}})
+    exporter = Exporter(store, (VOLUMES,))
+    list(exporter.instance("default"))
+    assert exporter.left_out.elsewhere == 3
+    assert exporter.left_out.named[0] == (
+        f"what the pool with the id 1 holds of the volume {UUIDS[0]} of 'name-4':"
+        " export that pool too, with --all"
+    )
+    exporter = Exporter(store)
+    list(exporter.everything())
+    assert exporter.left_out.named[0] == "the object 'csi.volume.x', which is not a journal's"
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.journal)
+@pytest.mark.parametrize("what", ["request name", "UUID", "object"])
+def test_what_is_about_one_name_is_exported_alone(schema: JournalSchema[Any], what: str) -> None:
+    """An entry leads to its record, and a record to the entry of its request name."""
+    names = {"request name": "name-0", "UUID": UUIDS[0], "object": schema.record_object(UUIDS[0])}
+    objects = every_shape()
+    found = list(Exporter(make(MemoryStore(), objects), (schema,)).only("default", names[what]))
+    assert found == [
+        Record(schema.directory_object("default"), {schema.entry_key("name-0"): UUIDS[0].encode()}),
+        Record(schema.record_object(UUIDS[0]), objects[schema.record_object(UUIDS[0])], whole=True),
+    ]
+
+
+def test_mappings_and_entries_of_other_pools_are_exported_by_their_names() -> None:
+    objects = every_shape()
+    exporter = Exporter(make(MemoryStore(), objects), (VOLUMES,))
+    directory = VOLUMES.directory_object("default")
+    key = VOLUMES.entry_key(HANDLES[0])
+    assert list(exporter.only("default", HANDLES[0])) == [
+        Record(directory, {key: HANDLES[1].encode()})
+    ]
+    entry_record, record = exporter.only("default", "name-5")
+    assert entry_record.keys == {VOLUMES.entry_key("name-5"): f"{7:016x}/{UUIDS[0]}".encode()}
+    assert record.object_name == VOLUMES.record_object(UUIDS[0])
+    assert list(exporter.only("default", "unheard of")) == []
+
+
+def test_a_key_that_no_journal_writes_stays_in_a_record_that_is_restored(tmp_path: Path) -> None:
+    store = MemoryStore()
+    record = VOLUMES.record_object(UUID)
+    store.write(Write(record, puts={"csi.volname": b"pvc-1"}))
+    archive = save(export_all(store), tmp_path / "all")
+    store.write(Write(record, puts={"csi.volname": b"other", "theirs": b"x", "csi.x": b"y"}))
+    restore(store, archive)
+    assert contents(store) == {record: {"csi.volname": b"pvc-1", "theirs": b"x"}}
+
+
+# A name that was reserved anew
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.journal)
+@pytest.mark.parametrize("value", [UUIDS[1], f"{7:016x}/{UUIDS[1]}"])
+def test_a_record_is_not_put_back_behind_a_newer_reservation_of_its_name(
+    place: Place, tmp_path: Path, schema: JournalSchema[Any], value: str
+) -> None:
+    if schema is GROUPS and "/" in value:
+        return
+    older, newer = schema.record_object(UUIDS[0]), schema.record_object(UUIDS[1])
+    store, keys = place.open(), {schema.name_key: b"name"}
+    directory = schema.directory_object("b")
+    now = {directory: {schema.entry_key("name"): value.encode()}, newer: keys}
+    make(store, now)
+    records = [
+        Record(directory, {schema.entry_key("name"): UUIDS[0].encode()}),
+        Record(older, keys, whole=True),
+    ]
+    archive = save(records, tmp_path / "all")
+    for only in ("", "name", UUIDS[0], older):
+        restorer = restorer_of(store, archive, only=only)
+        survey = restorer.survey()
+        assert survey.overwrite == survey.total > 0
+        assert f", which {UUIDS[1]} holds by now" in survey.in_the_way[0]
+        assert restorer.restore(None).done == 0
+    assert contents(store) == now
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.journal)
+def test_a_name_that_is_reserved_anew_while_it_is_restored_keeps_its_record_away(
+    tmp_path: Path, schema: JournalSchema[Any]
+) -> None:
+    """At any call of the store: what was planned is not done once somebody holds the name."""
+    older = schema.record_object(UUIDS[0])
+    archive = save(
+        [
+            Record(schema.directory_object("b"), {schema.entry_key("name"): UUIDS[0].encode()}),
+            Record(older, {schema.name_key: b"name"}, whole=True),
+        ],
+        tmp_path / "all",
+    )
+    entry_key = schema.entry_key("name")
+    theirs = Write(schema.directory_object("b"), puts={entry_key: UUIDS[1].encode()})
+    reserved_too_late = []
+    for nth in range(1, 100):
+        inner = MemoryStore()
+        store = MeddlingStore(inner, nth, lambda inner=inner: inner.write(theirs))  # type: ignore[misc]
+        restorer_of(store, archive).restore(None)
+        if not store.meddled:
+            break
+        left = contents(inner)
+        assert left[theirs.object_name] == dict(theirs.puts)
+        reserved_too_late.append(older in left)
+    # Only a name that is reserved after the record was put back has an older one beside it.
+    assert reserved_too_late == sorted(reserved_too_late)
+    assert reserved_too_late.count(True) < reserved_too_late.count(False)
+
+
 # Onto something that is there
 
 
@@ -197,7 +384,7 @@ def test_what_the_archive_says_nothing_of_stays(place: Place, tmp_path: Path) ->
     expected = {name: entries for name, entries in FOREIGN.items() if entries}
     expected |= journals_of(wreck.before())
     expected[DIRECTORY] = {**expected[DIRECTORY], "another": b"x"}
-    assert {n: e for n, e in contents(store).items() if e or n not in FOREIGN} == expected
+    assert contents(store) == expected
 
 
 def test_only_what_is_different_overwrites(tmp_path: Path) -> None:
@@ -227,10 +414,12 @@ def test_adding_keys_overwrites_nothing(tmp_path: Path) -> None:
     assert difference.plan.steps[0].write.puts == {entry("b"): b"y"}
 
 
-def test_groups_come_before_the_entries_that_point_at_them(tmp_path: Path) -> None:
+def test_records_come_before_the_entries_that_point_at_them(tmp_path: Path) -> None:
     archive = save(export_all(every_damage().build(MemoryPlace())), tmp_path / "all")
     names = [found.record.object_name for found in differences(MemoryStore(), archive)]
-    directories = [GROUPS.instance_of(name) is not None for name in names]
+    directories = [
+        owned.role is ObjectRole.DIRECTORY for name in names if (owned := owner_of(name))
+    ]
     assert directories == sorted(directories)
 
 

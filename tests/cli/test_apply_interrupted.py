@@ -358,7 +358,7 @@ from csijournal.transfer.export import Exporter
 def slow(*_):
     os.kill(os.getpid(), signal.SIGTERM)
     yield
-Exporter._groups = slow
+Exporter._records = slow
 """
     file = Path(cli.folder, "e.jsonl")
 

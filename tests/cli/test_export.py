@@ -71,8 +71,17 @@ def test_json_says_what_was_written(damaged: CLI) -> None:
     assert damaged("export", "e.jsonl", "-o", "json").json == {
         "file": "e.jsonl",
         "place": f"sqlite://{damaged.file}",
+        "volumes": 0,
+        "snapshots": 0,
         "groups": 3,
-        "left_out": {"leases": 1, "foreign_keys": 0, "unreadable_keys": 0, "named": []},
+        "left_out": {
+            "leases": 1,
+            "foreign_keys": 0,
+            "foreign_objects": 0,
+            "in_other_pools": 0,
+            "unreadable_keys": 0,
+            "named": [],
+        },
     }
     assert parsed(damaged("export", "-o", "json").out)[0]["csijournal"] == "export"
 
@@ -124,7 +133,7 @@ def test_an_export_cut_short_leaves_the_older_file(cli: CLI) -> None:
 import os, sys
 from csijournal.transfer.export import Exporter
 from csijournal.cli.run import run
-Exporter._groups = lambda *_: os.kill(os.getpid(), 9)
+Exporter._records = lambda *_: os.kill(os.getpid(), 9)
 run(sys.argv[1:])
 """
     subprocess.run(
@@ -172,3 +181,61 @@ def test_links_that_lead_in_a_circle_are_refused(damaged: CLI) -> None:
     (damaged.folder / "b").symlink_to("a")
 
     assert "cannot be written: Too many levels of symbolic links" in damaged.refused("export", "a")
+
+
+# The three journals
+
+
+@pytest.fixture
+def three(cli: CLI) -> CLI:
+    """A volume, a snapshot of it and a group, on the command line."""
+    cli("reserve", "pvc-1", "--journal", "volumes", "--uuid", uuid(1), "--owner", "ns")
+    cli("reserve", "snap-1", "--journal", "snapshots", "--uuid", uuid(1), "--source", "csi-vol-1")
+    cli("reserve", "group-1", "--uuid", uuid(1))
+    return cli
+
+
+def test_all_three_journals_are_exported_unless_told(three: CLI) -> None:
+    result = three("export")
+
+    assert {line["journal"] for line in parsed(result.out)[1:-1]} == {
+        "volumes",
+        "snapshots",
+        "groups",
+    }
+    assert "exported 1 volume and 1 snapshot and 1 group; " in result.err
+
+
+def test_one_journal_is_exported_where_option_or_environment_names_it(three: CLI) -> None:
+    told = three("export", "--journal", "volumes")
+    three.environment["CSIJOURNAL_JOURNAL"] = "snapshots"
+    by_environment = three("export", "--all")
+
+    assert {line["journal"] for line in parsed(told.out)[1:-1]} == {"volumes"}
+    assert {line["journal"] for line in parsed(by_environment.out)[1:-1]} == {"snapshots"}
+
+
+def test_only_what_is_about_some_names_is_exported(three: CLI) -> None:
+    three("reserve", "pvc-2", "--journal", "volumes", "--uuid", uuid(2))
+
+    lines = parsed(three("export", "--only", "pvc-2", "--only", "snap-1").out)
+
+    assert objects(lines) == {
+        "csi.volumes.default",
+        f"csi.volume.{uuid(2)}",
+        "csi.snaps.default",
+        f"csi.snap.{uuid(1)}",
+    }
+    entries = {key for line in lines[1:-1] if "s.default" in line["object"] for key in line["keys"]}
+    assert entries == {"csi.volume.pvc-2", "csi.snap.snap-1"}
+
+
+def test_a_name_that_nothing_answers_to_leaves_the_older_file(three: CLI) -> None:
+    file = three.folder / "e.jsonl"
+    file.write_text("older")
+
+    said = three.refused("export", "e.jsonl", "--only", "pvc-1", "--only", "pvc-9", code=3)
+
+    assert "holds nothing of 'pvc-9', instance default" in said
+    assert file.read_text() == "older"
+    assert "give one of them" in three.refused("export", "--all", "--only", "pvc-1")

@@ -345,3 +345,38 @@ def test_a_file_cannot_have_another_programs_object_removed(exported: CLI) -> No
 
     assert f"bad.jsonl, line {len(text)}: 'rbd_header.10ab12cd34ef' is not a journal's" in said
     assert exported.dump() == before
+
+
+# The three journals
+
+
+def test_volumes_and_snapshots_are_restored_in_the_words_of_their_journals(
+    cli: CLI,
+) -> None:
+    cli("reserve", "pvc-1", "--journal", "volumes", "--uuid", uuid(1))
+    cli("reserve", "snap-1", "--journal", "snapshots", "--uuid", uuid(1), "--source", "csi-vol-1")
+    whole = cli.dump()
+    cli("export", "e.jsonl")
+    cli("undo", "pvc-1", "--journal", "volumes")
+    cli("undo", "snap-1", "--journal", "snapshots")
+
+    said = cli("restore", "e.jsonl", "--apply").out
+
+    assert f"put back the volume record {uuid(1)} of 'pvc-1'\n" in said
+    assert f"put back the snapshot record {uuid(1)} of 'snap-1'\n" in said
+    assert "4 of 4 done.\n" in said
+    assert cli.dump() == without_leases(whole)
+
+
+def test_a_name_that_was_reserved_anew_stops_it(cli: CLI) -> None:
+    cli("reserve", "pvc-1", "--journal", "volumes", "--uuid", uuid(1))
+    cli("export", "e.jsonl")
+    cli("undo", "pvc-1", "--journal", "volumes")
+    cli("reserve", "pvc-1", "--journal", "volumes", "--uuid", uuid(2))
+    before = cli.dump()
+
+    said = cli("restore", "e.jsonl", "--only", f"csi.volume.{uuid(1)}", "--apply", code=4).err
+
+    assert "1 object would be overwritten; nothing was written" in said
+    assert f"put back the volume record {uuid(1)} of 'pvc-1', which {uuid(2)} holds by now" in said
+    assert cli.dump() == before

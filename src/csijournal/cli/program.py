@@ -25,7 +25,7 @@ COMMANDS = {
     "attach": "Make a group and a request name each other's again.",
     "drop": "Remove one entry, or one group that no entry points at.",
     "recover": "Roll back what dead clients left: say how, and with --apply do it.",
-    "export": "Write the journal of groups to FILE, or to standard output.",
+    "export": "Write the journals to FILE, or to standard output.",
     "restore": "Put back what an export or a backup holds.",
 }
 """Every command and its line in the help.

@@ -19,8 +19,11 @@ from csijournal.repair.apply import Engine, Tally, Watcher
 from csijournal.repair.backup import BackupFile
 from csijournal.repair.plan import Outcome, Plan, Step, still_holds
 from csijournal.store.contract import Guard, ObjectAbsent, Store, Unchanged, Write
+from csijournal.transfer.holders import Holders
 from csijournal.transfer.words import request_name_of, sentence
-from csijournal.wire.ownership import KeyRole, ObjectRole, owner_of, role_of
+from csijournal.wire.entries import RecordHere, RecordInPool
+from csijournal.wire.names import DEFAULT_INSTANCE_ID
+from csijournal.wire.ownership import KeyRole, ObjectRole, Owned, owner_of, role_of
 from csijournal.wire.text import decode, shortened
 
 SENTENCES_MAX = 20
@@ -85,12 +88,25 @@ class Restorer:
 
     `only` is a request name, a UUID or an object's name; what is not about it
     is passed over.  Memory does not grow with the archive.
+
+    A record whose request name leads to another one by now counts as something
+    that is overwritten, also where nothing of its own lies there: it would be
+    one that nothing points at.  The name is looked up in the directories that
+    the archive has, and in those of `instance_id`.
     """
 
-    def __init__(self, store: Store, archive: Archive, *, only: str = "") -> None:
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        *,
+        only: str = "",
+        instance_id: str = DEFAULT_INSTANCE_ID,
+    ) -> None:
         self._store = store
         self._archive = archive
         self._only = only
+        self._holders = Holders(store, archive, instance_id)
 
     def survey(self) -> Survey:
         """What restore would do.  Raises StoreError."""
@@ -135,7 +151,7 @@ class Restorer:
                 if record is None or _is_directory(record) is not directories:
                     continue
                 survey.selected += 1
-                difference = _compare_or_tell(self._store, record)
+                difference = _compare_or_tell(self._store, record, self._holders)
                 if difference is not None:
                     yield difference
 
@@ -203,22 +219,32 @@ def _about(record: Record, name: str) -> Record | None:
     keys = {
         key: value
         for key, value in (record.keys or {}).items()
-        if owned.entry_of(key) == name or (value is not None and decode(value) == name)
+        if owned.entry_of(key) == name or (value is not None and _leads_to(owned, key, value, name))
     }
     return replace(record, keys=keys) if keys else None
+
+
+def _leads_to(owned: Owned, key: str, value: bytes, uuid: str) -> bool:
+    """Whether an entry leads to this UUID, in whichever pool, or says just that."""
+    target = owned.schema.parse_target(owned.entry_of(key) or "", value)
+    return uuid == (
+        target.uuid if isinstance(target, (RecordHere, RecordInPool)) else decode(value)
+    )
 
 
 # What is different
 
 
-def _compare_or_tell(store: Store, record: Record) -> Difference | None:
+def _compare_or_tell(store: Store, record: Record, holders: Holders) -> Difference | None:
     try:
-        return _compare_whole(store, record) if record.whole else _compare(store, record)
+        if record.whole:
+            return _compare_whole(store, record, holders)
+        return _compare(store, record)
     except UnreadableContent as error:
         return Difference(record, False, Plan(record.object_name, ()), error.message)  # noqa: FBT003
 
 
-def _compare_whole(store: Store, record: Record) -> Difference | None:
+def _compare_whole(store: Store, record: Record, holders: Holders) -> Difference | None:
     state = store.read_state(record.object_name)
     found = state.entries if state else None
     wanted = (
@@ -229,10 +255,30 @@ def _compare_whole(store: Store, record: Record) -> Difference | None:
     guards: tuple[Guard, ...] = (Unchanged(state.version),) if state else (ObjectAbsent(),)
     if wanted is None:
         write = Write(record.object_name, guards=guards, remove_object=True)
-    else:
-        too_many = [key for key in found or {} if key not in wanted]
-        write = Write(record.object_name, guards=guards, puts=wanted, deletions=too_many)
-    return _difference(record, write, found, overwrites=state is not None)
+        return _difference(record, write, found, overwrites=True)
+    # What no journal wrote there is nothing that an archive could tell of.
+    too_many = [key for key in found or {} if key not in wanted and _is_owned(record, key)]
+    if found is None:
+        return _put_back(record, Write(record.object_name, guards=guards, puts=wanted), holders)
+    changed = {key: value for key, value in wanted.items() if found.get(key) != value}
+    if not changed and not too_many:
+        return None
+    write = Write(record.object_name, guards=guards, puts=wanted, deletions=too_many)
+    return _difference(record, write, found, overwrites=True)
+
+
+def _is_owned(record: Record, key: str) -> bool:
+    return role_of(record.object_name, key) is not KeyRole.FOREIGN
+
+
+def _put_back(record: Record, write: Write, holders: Holders) -> Difference:
+    """A record that is not there: nobody may have reserved its name anew."""
+    holder = holders.of(record)
+    told = sentence(record, write, None)
+    if holder:
+        told = f"{told}, which {holder} holds by now"
+    step = Step(told, write, recheck=lambda: holders.of(record) == holder)
+    return Difference(record, bool(holder), Plan(record.object_name, (step,), record.names))
 
 
 def _compare(store: Store, record: Record) -> Difference | None:

@@ -98,7 +98,7 @@ def command(
         archive = Archive(opened, _shown(file))
         kind, left_out = check_archive(archive)
         with open_place(settings, create=apply) as store:
-            restorer = Restorer(store, archive, only=only)
+            restorer = Restorer(store, archive, only=only, instance_id=settings.instance_id)
             survey = restorer.survey()
             _require_selected(asked, survey)
             _print_plan(settings, survey, kind, archive)
