@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import random
-import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -15,42 +12,14 @@ from csijournal import Store, VolumeGroupJournal
 from support.hammering import NAMES, Account, Hammerer, hammer, read_account
 from support.history import History
 from support.inventory import Inventory
+from support.killed_clients import facts_of_clients
 from support.places import Place
-from support.processes import Opener, opener_of, shared_between_processes, start
+from support.processes import shared_between_processes
 
 CLIENTS = 8
 KILLED = 6
 ROUNDS = 60
-ENDLESS = 10**9
 KILLED_BY_BYTES_MAX = 60_000
-
-
-class Client:
-    """A client in a process of its own; with `bytes_max` it goes on until it is killed.
-
-    That happens as soon as its account is seen to have so many bytes.
-    """
-
-    def __init__(self, opener: Opener, folder: Path, client: str, bytes_max: int | None) -> None:
-        self.path = folder / client
-        self._bytes_max = bytes_max
-        rounds = ROUNDS if bytes_max is None else ENDLESS
-        self._process: BaseProcess = start(hammer, opener, folder, client, rounds)
-
-    def is_over(self) -> bool:
-        """Look once; wait a moment if there is nothing to do."""
-        self._process.join(0.002)
-        if self._bytes_max is not None and self._written() >= self._bytes_max:
-            self._process.kill()
-            self._process.join()
-        return self._process.exitcode is not None
-
-    def was_killed(self) -> bool:
-        assert self._process.exitcode in {0, -signal.SIGKILL}
-        return self._process.exitcode != 0
-
-    def _written(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
 
 
 def settle(store: Store, history: History) -> None:
@@ -74,28 +43,16 @@ def test_processes_of_which_some_are_killed_agree_on_all_that_they_were_told(
 ) -> None:
     store = place.open()
     store.connect()
-    folder = tmp_path / "accounts"
-    folder.mkdir()
-    dooms = random.Random(6).sample(range(1_000, KILLED_BY_BYTES_MAX), KILLED)  # noqa: S311
-    plans: list[int | None] = [*dooms, *[None] * CLIENTS]
-    waiting = [
-        Client(opener_of(place), folder, f"client-{number}", plan)
-        for number, plan in enumerate(plans[:CLIENTS])
-    ]
-    started = CLIENTS
-    over: list[Client] = []
-    while waiting:
-        for client in [client for client in waiting if client.is_over()]:
-            waiting.remove(client)
-            over.append(client)
-            if started < len(plans):
-                plan = plans[started]
-                waiting.append(Client(opener_of(place), folder, f"client-{started}", plan))
-                started += 1
-    killed = sum(client.was_killed() for client in over)
-    assert killed == KILLED
-    facts = [fact for client in over for fact in read_account(client.path)]
-    settle(store, History(facts, killed=killed))
+    facts = facts_of_clients(
+        place,
+        tmp_path / "accounts",
+        hammer,
+        clients=CLIENTS,
+        killed=KILLED,
+        rounds=ROUNDS,
+        bytes_max=KILLED_BY_BYTES_MAX,
+    )
+    settle(store, History(facts, killed=KILLED))
 
 
 @pytest.mark.parametrize("openings", [1, CLIENTS])

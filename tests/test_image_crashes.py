@@ -6,125 +6,37 @@ Told of each call of each operation, before and after it reached the store.
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 
-from csijournal import SnapshotJournal, Store, VolumeJournal
-from csijournal.errors import OutcomeUnknown, RequestMismatch, StoreTimeout, UUIDInUse
+from csijournal import Store
+from csijournal.errors import OutcomeUnknown, RequestMismatch, StoreTimeout
 from csijournal.store import Write
-from csijournal.wire.leases import Lease
 from support.faulty import Died, FaultyStore, MortalStore
-from support.journals import LONG_AGO, uuid_number
+from support.image_crashes import (
+    CRASHES,
+    ENTRY,
+    KINDS,
+    NAME,
+    RECORD,
+    SOURCE,
+    UUID,
+    Crash,
+    die_in,
+    ensure,
+    open_journal,
+    put_all,
+    state,
+    undo,
+)
 from support.killing import When
-from support.places import LONG_AGO_NS, MemoryPlace, Omaps, Place, dump, fill
+from support.places import LONG_AGO_NS, MemoryPlace, Place, dump, fill
+from support.processes import opener_of, shared_between_processes, start
 from support.recorded import AnyImageJournal, directory_name, name_key, record_name
 
-NAME, SOURCE = "pvc-1", "csi-vol-src"
-UUID, OLDER = uuid_number(0xA), uuid_number(0xB)
-KINDS = ("volume", "snapshot")
 WHENS: tuple[When, ...] = ("before", "after")
-
-
-def open_journal(store: Store, kind: str) -> AnyImageJournal:
-    """One of a driver that knows that nothing stands behind what is stale."""
-    journal = {"volume": VolumeJournal, "snapshot": SnapshotJournal}[kind]
-    made: AnyImageJournal = journal(
-        store, lease_size=2, settle_seconds=0, stands_behind=lambda *_: False
-    )
-    return made
-
-
-def ensure(journal: AnyImageJournal, uuid: str | None = None) -> None:
-    if isinstance(journal, VolumeJournal):
-        journal.ensure_reservation(NAME, uuid=uuid)
-    else:
-        journal.ensure_reservation(NAME, source_name=SOURCE, uuid=uuid)
-
-
-def ensure_chosen(journal: AnyImageJournal) -> None:
-    """A record with this UUID that a client left without an entry is recover's to remove."""
-    try:
-        ensure(journal, UUID)
-    except UUIDInUse:
-        journal.recover(0)
-        ensure(journal, UUID)
-
-
-def ensure_and_close(journal: AnyImageJournal) -> None:
-    ensure(journal)
-    journal.close()
-
-
-def undo(journal: AnyImageJournal) -> None:
-    journal.undo_reservation(f"csi-vol-{UUID}", NAME)
-
-
-def put_all(journal: AnyImageJournal) -> None:
-    journal.put_image_id(UUID, NAME, "10ab12cd34ef")
-    journal.put_group_id(UUID, NAME, "group")
-    journal.put_owner(UUID, NAME, "ns-2")
-    journal.put_attribute(UUID, NAME, "nfs.cluster", "my-nfs")
-
-
-ENTRY, RECORD, EMPTY, LEASED = "entry", "record", "empty record", "leased record"
-
-
-def state(kind: str, parts: tuple[str, ...]) -> Omaps:
-    directory: dict[str, str] = {}
-    omaps: Omaps = {}
-    attributes = {name_key(kind): NAME, "csi.imagename": f"csi-vol-{UUID}"}
-    if kind == "snapshot":
-        attributes["csi.source"] = SOURCE
-    if ENTRY in parts:
-        directory[record_name(kind, NAME)] = UUID
-    if RECORD in parts:
-        omaps[record_name(kind, UUID)] = attributes
-    if EMPTY in parts:
-        omaps[record_name(kind, UUID)] = {}
-    if LEASED in parts:
-        lease = Lease((OLDER,), since=LONG_AGO)
-        directory[lease.key] = lease.value.decode()
-        omaps[record_name(kind, OLDER)] = attributes | {"csi.imagename": f"csi-vol-{OLDER}"}
-    return omaps | ({directory_name(kind, "default"): directory} if directory else {})
-
-
-@dataclass(frozen=True)
-class Crash:
-    """An operation on a state; `found` and `done` say whether NAME may be, and is, reserved.
-
-    Where `same_uuid`, only under UUID.
-    """
-
-    before: tuple[str, ...]
-    act: Callable[[AnyImageJournal], object]
-    found: tuple[bool, ...]
-    done: bool
-    same_uuid: bool = True
-
-
-CRASHES = {
-    "ensure": Crash((), ensure, (False, True), done=True, same_uuid=False),
-    "ensure a chosen UUID": Crash((), ensure_chosen, (False, True), done=True),
-    "ensure and close": Crash((), ensure_and_close, (False, True), done=True, same_uuid=False),
-    "ensure what is there": Crash((ENTRY, RECORD), ensure, (True,), done=True),
-    "ensure over a dangling entry": Crash(
-        (ENTRY,), ensure, (False, True), done=True, same_uuid=False
-    ),
-    "ensure the UUID of a dangling entry": Crash((ENTRY,), ensure_chosen, (False, True), done=True),
-    "ensure over an old empty record": Crash(
-        (ENTRY, EMPTY), ensure, (False, True), done=True, same_uuid=False
-    ),
-    "undo": Crash((ENTRY, RECORD), undo, (False, True), done=False),
-    "undo without an entry": Crash((RECORD,), undo, (False,), done=False),
-    "puts": Crash((ENTRY, RECORD), put_all, (True,), done=True),
-    "recover of a stranded record": Crash((LEASED,), lambda j: j.recover(0), (False,), done=False),
-    "recover beside a reservation": Crash(
-        (ENTRY, RECORD, LEASED), lambda j: j.recover(0), (True,), done=True
-    ),
-    "recover of a dangling entry": Crash((ENTRY,), lambda j: j.recover(0), (False,), done=False),
-}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -135,7 +47,7 @@ def test_a_client_that_dies_at_any_call_leaves_what_the_next_one_can_go_on_with(
     crash = CRASHES[name]
     for nth in itertools.count(1):
         for when in WHENS:
-            store = place.open(lambda: LONG_AGO_NS)
+            store = begin(place, kind, crash)
             died = die(store, kind, crash, nth, when)
             judge(store, kind, crash)
         if not died:
@@ -143,11 +55,17 @@ def test_a_client_that_dies_at_any_call_leaves_what_the_next_one_can_go_on_with(
             return
 
 
-def die(store: Store, kind: str, crash: Crash, nth: int, when: When) -> bool:
-    """Do it from the start and die; False: it came to the end."""
+def begin(place: Place, kind: str, crash: Crash) -> Store:
+    """The place with nothing but what is there before."""
+    store = place.open(lambda: LONG_AGO_NS)
     for object_name in list(store.object_names()):
         store.write(Write(object_name, remove_object=True))
     fill(store, state(kind, crash.before))
+    return store
+
+
+def die(store: Store, kind: str, crash: Crash, nth: int, when: When) -> bool:
+    """Do it from the start and die; False: it came to the end."""
     try:
         crash.act(open_journal(MortalStore(store, nth, when), kind))
     except Died:
@@ -187,6 +105,38 @@ def require_nothing_lost(store: Store, kind: str, crash: Crash) -> None:
     uuid = directory.get(record_name(kind, NAME), "")
     record = omaps.get(record_name(kind, uuid), {})
     assert record.get(name_key(kind), NAME) == NAME
+
+
+# Processes that are killed
+
+KILLED_IN = [
+    *(("volume", name) for name in ("ensure", "ensure over a dangling entry", "undo", "puts")),
+    *(("snapshot", name) for name in ("ensure a chosen UUID", "undo")),
+]
+"""Some of them: above all are done to a client that ends in its process."""
+
+
+@shared_between_processes
+@pytest.mark.parametrize(("kind", "name"), KILLED_IN)
+def test_a_client_killed_at_any_call_leaves_what_the_next_one_can_go_on_with(
+    place: Place, kind: str, name: str
+) -> None:
+    for nth in itertools.count(1):
+        for when in WHENS:
+            store = begin(place, kind, CRASHES[name])
+            killed = was_killed(place, kind, name, nth, when)
+            judge(store, kind, CRASHES[name])
+        if not killed:
+            assert nth > 1
+            return
+
+
+def was_killed(place: Place, kind: str, name: str, nth: int, when: When) -> bool:
+    """Do it from the start in a process that dies; False: it came to the end."""
+    process = start(die_in, opener_of(place), kind, name, nth, when)
+    process.join()
+    assert process.exitcode in {0, -signal.SIGKILL}
+    return process.exitcode != 0
 
 
 # Writes that are not answered

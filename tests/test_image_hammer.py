@@ -1,4 +1,4 @@
-"""Many threads at one journal of volumes or snapshots, and what they were told compared."""
+"""Many clients at one journal of volumes or snapshots, and what they were told compared."""
 
 from __future__ import annotations
 
@@ -7,36 +7,30 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from csijournal import EnsureResult, SnapshotJournal, Store, VolumeJournal
+from csijournal import Store
 from csijournal.errors import Conflict, NotFound
 from csijournal.journal.model import ImageReservation
+from support.hammering import NAMES, Fact
+from support.history import History
+from support.image_hammering import (
+    ensure,
+    hammer_snapshots,
+    hammer_volumes,
+    open_journal,
+)
+from support.inventory import Inventory
+from support.killed_clients import facts_of_clients
 from support.places import Place, dump
+from support.processes import shared_between_processes
 from support.recorded import AnyImageJournal, directory_name, name_key, record_name
 
 CLIENTS, ROUNDS = 6, 30
 KEPT = ("kept-0", "kept-1")
 CHURNED = ("churned-0", "churned-1")
-SOURCE = "csi-vol-src"
-
-
-def open_journal(store: Store, kind: str) -> AnyImageJournal:
-    journal = {"volume": VolumeJournal, "snapshot": SnapshotJournal}[kind]
-    made: AnyImageJournal = journal(
-        store, lease_size=4, settle_seconds=0, stands_behind=lambda *_: False
-    )
-    return made
-
-
-def ensure(journal: AnyImageJournal, name: str) -> tuple[ImageReservation, bool]:
-    made: EnsureResult[ImageReservation]
-    if isinstance(journal, VolumeJournal):
-        made = journal.ensure_reservation(name)  # type: ignore[assignment]
-    else:
-        made = journal.ensure_reservation(name, source_name=SOURCE)  # type: ignore[assignment]
-    return made.reservation, made.created
 
 
 @dataclass
@@ -120,3 +114,51 @@ def judge(store: Store, kind: str, standing: dict[str, str], tolds: list[Told]) 
         assert record["csi.imageid"] in set().union(*(told.put.get(uuid, set()) for told in tolds))
         with pytest.raises(Conflict):
             open_journal(store, kind).put_image_id(uuid, "another", "x")
+
+
+# Processes that are killed
+
+PROCESSES, KILLED, TURNS = 4, 4, 25
+
+
+@shared_between_processes
+@pytest.mark.parametrize("kind", ["volume", "snapshot"])
+def test_processes_of_which_some_are_killed_agree_on_all_that_they_were_told(
+    place: Place, tmp_path: Path, kind: str
+) -> None:
+    store = place.open()
+    store.connect()
+    facts = facts_of_clients(
+        place,
+        tmp_path / "accounts",
+        {"volume": hammer_volumes, "snapshot": hammer_snapshots}[kind],
+        clients=PROCESSES,
+        killed=KILLED,
+        rounds=TURNS,
+        bytes_max=20_000,
+    )
+    history = History(facts, killed=KILLED)
+    history.check_facts()
+    history.check_rest(rest_of(store, kind))
+    with open_journal(store, kind) as journal:
+        found = {name: journal.check_reservation(name) for name in NAMES}
+        journal.recover(0)
+        journal.recover(0)
+    rest = rest_of(store, kind)
+    history.check_rest(rest)
+    assert rest.entries == {name: held.uuid for name, held in found.items() if held}
+    assert set(rest.groups) == set(rest.entries.values())
+    assert rest.leases == {}
+    for uuid, record in rest.groups.items():
+        require_put_by_somebody(record, [fact for fact in facts if fact.group_uuid == uuid])
+
+
+def rest_of(store: Store, kind: str) -> Inventory:
+    return Inventory(store, directory_name(kind, "default"), record_name(kind, ""), name_key(kind))
+
+
+def require_put_by_somebody(record: dict[str, str], facts: list[Fact]) -> None:
+    """The image's id is one that a client put, and is there if any was told so."""
+    puts = [fact for fact in facts if fact.operation == "put"]
+    assert record.get("csi.imageid") in {None, *(fact.volume_id for fact in puts)}
+    assert "csi.imageid" in record or not any(fact.told for fact in puts)

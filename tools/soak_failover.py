@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cluster import ThrowawayCluster
-from soak_judge import DIRECTORY
 
 KILLED = "primary killed, another serves"
 FROZEN = "primary frozen, another serves"
@@ -35,8 +34,9 @@ class Failover:
     `kinds` has them by name, as `soak.Faults` does.
     """
 
-    def __init__(self, cluster: ThrowawayCluster, namespace: str) -> None:
+    def __init__(self, cluster: ThrowawayCluster, namespace: str, directory: str) -> None:
         self._cluster = cluster
+        self._directory = directory
         self._namespace = namespace
         self.take_overs: list[TakeOver] = []
         self.kinds: dict[str, Callable[[], None]] = {
@@ -73,12 +73,12 @@ class Failover:
         """Return when the directory took a write, which changes nothing but its time."""
         self._cluster.rados(
             *("--pool", self._cluster.pools[0], "--namespace", self._namespace),
-            *("touch", DIRECTORY),
+            *("touch", self._directory),
         )
 
     def _primary(self) -> int:
         found = self._cluster.run(
-            *("osd", "map", self._cluster.pools[0], DIRECTORY, self._namespace),
+            *("osd", "map", self._cluster.pools[0], self._directory, self._namespace),
             *("--format", "json"),
         )
         return int(json.loads(found)["acting_primary"])

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from csijournal import Store
+from csijournal.wire.schema import GROUPS, JournalSchema
+from soak_journals import as_group
 from soak_load import BUSY, GONE, NONE, OK, TAKEN, UNKNOWN, WRONG, value_of
 
 NEVER = 2**63
-DIRECTORY = "csi.groups.default"
-ENTRY = GROUP = "csi.volume.group."
 LEASE = "csi.lease."
 KILLED = "killed"
 """What became of a call whose process was killed in it."""
@@ -335,22 +335,23 @@ class Rest:
     others: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, store: Store) -> Rest:
+    def of(cls, store: Store, schema: JournalSchema[Any] = GROUPS) -> Rest:
+        """What lies there of one journal; a volume or snapshot as if it were a group."""
         rest = cls()
         for name in store.object_names():
             omap = {key: value.decode() for key, value in _whole(store, name).items()}
-            if name == DIRECTORY:
+            if name == schema.directory_object("default"):
                 for key, value in omap.items():
-                    rest._enter(key, value)
-            elif name.startswith(GROUP):
-                rest.groups[name.removeprefix(GROUP)] = omap
+                    rest._enter(schema.entry_prefix, key, value)
+            elif name.startswith(schema.record_prefix):
+                rest.groups[name.removeprefix(schema.record_prefix)] = as_group(schema, omap)
             else:
                 rest.others.append(f"object {name}")
         return rest
 
-    def _enter(self, key: str, value: str) -> None:
-        if key.startswith(ENTRY):
-            self.entries[key.removeprefix(ENTRY)] = value
+    def _enter(self, prefix: str, key: str, value: str) -> None:
+        if key.startswith(prefix):
+            self.entries[key.removeprefix(prefix)] = value
         elif key.startswith(LEASE):
             self.leases[key] = value
         else:

@@ -19,22 +19,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from csijournal import Reservation, VolumeGroupJournal, open_store
+from csijournal import open_store
 from csijournal.errors import (
     AlreadyReserved,
-    GroupNotFound,
     OutcomeUnknown,
+    RecordNotFound,
     ReservationPending,
     StoreBusy,
     StoreTimeout,
     StoreUnreachable,
 )
 from csijournal.store.group_commit import GroupCommitStore
+from soak_journals import Driven, Seen, drive
 
 SHARED_NAMES = tuple(f"shared-{number}" for number in range(4))
 OWN_NAMES = 3
 NAMES_KEPT_IN_MIND = 40
-MEMBERS_AT_ONCE_MAX = 4
 MEMBERS_OF_MINE_MAX = 12
 PAUSE_SECONDS_MAX = 0.02
 
@@ -69,6 +69,7 @@ class Orders:
     combining: bool
     grace_seconds: float
     recovers: bool = False
+    journal: str = "groups"
 
     def text(self) -> str:
         return json.dumps(asdict(self))
@@ -96,8 +97,8 @@ def _told(act: Callable[[], Answer]) -> Answer:
     try:
         return {"told": OK, **act()}
     except AlreadyReserved as error:
-        return {"told": TAKEN, "uuid": error.group_uuid}
-    except GroupNotFound:
+        return {"told": TAKEN, "uuid": error.uuid}
+    except RecordNotFound:
         return {"told": GONE}
     except ReservationPending as error:
         return {"told": BUSY, "error": str(error)}
@@ -110,9 +111,7 @@ def _told(act: Callable[[], Answer]) -> Answer:
 class Client:
     """One thread's work: on names that all share, names of its own, and names it never undoes."""
 
-    def __init__(
-        self, journal: VolumeGroupJournal, account: Account, orders: Orders, thread: int
-    ) -> None:
+    def __init__(self, journal: Driven, account: Account, orders: Orders, thread: int) -> None:
         self._journal = journal
         self._account = account
         self._client = f"{orders.client}.{thread}"
@@ -131,7 +130,9 @@ class Client:
         if group_uuid is None:
             self._choose({self._ensure: 8, self._reserve: 2, self._check: 1})(name)
             return
-        acts: dict[Act, int] = {self._add: 30, self._check: 25, self._ensure: 15, self._remove: 10}
+        acts: dict[Act, int] = {self._add: 30, self._check: 25, self._ensure: 15}
+        if self._journal.removes:
+            acts[self._remove] = 10
         if not name.startswith("kept-"):
             acts[self._undo] = 30
         if len(self._mine.get(group_uuid, ())) > MEMBERS_OF_MINE_MAX:
@@ -157,30 +158,31 @@ class Client:
 
     def _ensure(self, name: str) -> None:
         def act() -> Answer:
-            ensured = self._journal.ensure_reservation(name)
-            return _seen(ensured.reservation) | {"created": ensured.created}
+            found, created = self._journal.ensure(name)
+            return _seen(found) | {"created": created}
 
         self._learn(name, self._call("ensure", name, act))
 
     def _reserve(self, name: str) -> None:
         def act() -> Answer:
-            return _seen(self._journal.reserve_name(name)) | {"created": True}
+            return _seen(self._journal.reserve(name)) | {"created": True}
 
         self._learn(name, self._call("reserve", name, act))
 
     def _check(self, name: str) -> None:
         def act() -> Answer:
-            found = self._journal.check_reservation(name)
+            found = self._journal.check(name)
             return {"told": NONE} if found is None else _seen(found)
 
         self._learn(name, self._call("check", name, act))
 
     def _add(self, name: str) -> None:
         group_uuid = self._known[name]
-        ids = [self._new_member() for _ in range(self._random.randint(1, MEMBERS_AT_ONCE_MAX))]
+        count = self._random.randint(1, self._journal.members_at_once_max)
+        ids = [self._new_member() for _ in range(count)]
 
         def act() -> Answer:
-            self._journal.add_volumes_mapping(group_uuid, {id_: value_of(id_) for id_ in ids})
+            self._journal.add(name, group_uuid, {id_: value_of(id_) for id_ in ids})
             return {}
 
         told = self._call("add", name, act, uuid=group_uuid, members=ids)
@@ -198,7 +200,7 @@ class Client:
         member = mine.pop(self._random.randrange(len(mine)))
 
         def act() -> Answer:
-            self._journal.remove_volumes_mapping(group_uuid, [member])
+            self._journal.remove(group_uuid, member)
             return {}
 
         self._call("remove", name, act, uuid=group_uuid, members=[member])
@@ -207,7 +209,7 @@ class Client:
         group_uuid = self._known[name]
 
         def act() -> Answer:
-            self._journal.undo_reservation(f"csi-vol-group-{group_uuid}", name)
+            self._journal.undo(name, group_uuid)
             return {}
 
         if self._call("undo", name, act, uuid=group_uuid)["told"] == OK:
@@ -240,20 +242,18 @@ def value_of(member: str) -> str:
     return f"snapshot of {member}"
 
 
-def _seen(reservation: Reservation) -> Answer:
+def _seen(found: Seen) -> Answer:
     strange = {
-        member: value
-        for member, value in reservation.volume_map.items()
-        if value != value_of(member)
+        member: value for member, value in found.members.items() if value != value_of(member)
     }
-    answer: Answer = {"uuid": reservation.group_uuid, "members": sorted(reservation.volume_map)}
+    answer: Answer = {"uuid": found.uuid, "members": sorted(found.members)}
     if strange:
         answer |= {"told": WRONG, "error": f"values that nobody put: {strange}"}
     return answer
 
 
 def _recover_now_and_then(
-    journal: VolumeGroupJournal, account: Account, orders: Orders, stop: threading.Event
+    journal: Driven, account: Account, orders: Orders, stop: threading.Event
 ) -> None:
     calls = 0
     while not stop.wait(orders.grace_seconds / 4):
@@ -283,8 +283,8 @@ def run(orders: Orders) -> None:
     store = open_store(orders.url)
     if orders.combining and not isinstance(store, GroupCommitStore):
         store = GroupCommitStore(store)
-    journal = VolumeGroupJournal(
-        store, lease_size=orders.lease_size, grace_seconds=orders.grace_seconds
+    journal = drive(
+        orders.journal, store, lease_size=orders.lease_size, grace_seconds=orders.grace_seconds
     )
     threads = [threading.Thread(target=_until_input_ends, args=(stop,), daemon=True)]
     workers = []

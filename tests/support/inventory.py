@@ -7,26 +7,33 @@ import json
 from csijournal import Store
 from support.places import dump
 
-_ENTRY = _GROUP = "csi.volume.group."
 _LEASE = "csi.lease."
 
 
 class Inventory:
-    """The directory of one instance and all group objects, set against each other.
+    """The directory of one instance and all records, set against each other.
 
-    `entries` maps names to UUIDs, `groups` maps UUIDs to omaps.  `unreferenced` are
-    groups that no entry points at, `dangling` names whose group is missing,
-    `leased` the UUIDs that any lease lists.  `contradictions` are entries that
-    point at another name's group.
+    `prefix` starts the names of records and the keys of entries.  `entries` maps
+    names to UUIDs, `groups` (be they volumes or snapshots) UUIDs to omaps.
+    `unreferenced` are groups that no entry points at, `dangling` names whose
+    group is missing, `leased` the UUIDs that any lease lists.  `contradictions`
+    are entries that point at another name's group.
     """
 
-    def __init__(self, store: Store, directory: str = "csi.groups.default") -> None:
+    def __init__(
+        self,
+        store: Store,
+        directory: str = "csi.groups.default",
+        prefix: str = "csi.volume.group.",
+        name_key: str = "csi.volname",
+    ) -> None:
+        self._name_key = name_key
         omaps = dump(store)
         listed = omaps.pop(directory, {})
         self.entries = {
-            key.removeprefix(_ENTRY): value
+            key.removeprefix(prefix): value
             for key, value in listed.items()
-            if key.startswith(_ENTRY)
+            if key.startswith(prefix)
         }
         self.leases = {key: value for key, value in listed.items() if key.startswith(_LEASE)}
         self.leased = {
@@ -34,11 +41,15 @@ class Inventory:
             for value in self.leases.values()
             for group_uuid in json.loads(value)["uuids"]
         }
-        self.groups = {name.removeprefix(_GROUP): omap for name, omap in omaps.items()}
+        self.groups = {name.removeprefix(prefix): omap for name, omap in omaps.items()}
         self.unreferenced = self.groups.keys() - set(self.entries.values())
         self.dangling = {name for name, uuid in self.entries.items() if uuid not in self.groups}
         self.contradictions = [
             (name, uuid, self.groups[uuid])
             for name, uuid in self.entries.items()
-            if uuid in self.groups and self.groups[uuid].get("csi.volname") not in {name, None}
+            if uuid in self.groups and self.name_of(uuid) not in {name, None}
         ]
+
+    def name_of(self, uuid: str) -> str | None:
+        """The request name that a record says; None for none."""
+        return self.groups[uuid].get(self._name_key)
