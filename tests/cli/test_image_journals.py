@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cli.conftest import CLI, DIRECTORY, OTHER_UUID, UUID
 from cli.damage import damage
 from csijournal import SnapshotJournal, VolumeJournal
-from csijournal.wire.schema import SNAPSHOTS, VOLUMES
+from csijournal.wire.schema import SNAPSHOTS, VOLUMES, JournalSchema
 
 PV = "pvc-2b0ed4e7-6f1c-4f6e-9d0a-3c1b0b3d8a51"
 ENCRYPTED = ("--kms-id", "vault", "--encryption-type", "block")
@@ -128,17 +130,31 @@ def test_a_group_gets_the_uuid_that_the_caller_chose_and_no_other_caller_does(cl
     assert cli.dump() == before
 
 
-def test_a_stale_entry_behind_which_an_image_may_stand_is_told_of_and_stays(cli: CLI) -> None:
-    directory = VOLUMES.directory_object("default")
-    damage(cli, {directory: {VOLUMES.entry_key(PV): UUID}})
+@pytest.mark.parametrize("record", [None, {}], ids=["no record", "an empty record"])
+@pytest.mark.parametrize("schema", [VOLUMES, SNAPSHOTS], ids=lambda schema: schema.journal)
+def test_a_stale_entry_behind_which_nothing_can_stand_is_told_of_and_goes_with_cleanup(
+    cli: CLI, schema: JournalSchema[Any], record: dict[str, str] | None
+) -> None:
+    """A driver whose journal is a file has no images."""
+    directory, which = schema.directory_object("default"), ("--journal", schema.journal)
+    damage(
+        cli,
+        {
+            directory: {schema.entry_key(PV): UUID},
+            **({} if record is None else {schema.record_object(UUID): record}),
+        },
+    )
     before = cli.dump()
 
-    for arguments in ((), ("--cleanup",)):
-        said = cli.refused("check", PV, "--journal", "volumes", *arguments, code=6)
-        assert f"the record {UUID} that '{PV}' points at" in said
-    cli.refused("ensure", PV, "--journal", "volumes", code=6)
-
+    said = cli.refused("check", PV, *which, code=3)
+    assert f"an entry that points at {UUID}, whose record " in said
+    assert f"csijournal check --journal {schema.journal} --cleanup {PV}" in said
     assert cli.dump() == before
+    removed = cli("check", PV, *which, "--cleanup", "-o", "json", code=3).json["removed"]
+
+    whole = {} if record is None else {schema.noun: UUID}
+    assert removed == {"entry": PV, "value": UUID, **whole}
+    assert cli.dump() == {directory: {}}
 
 
 def test_a_printed_command_for_a_group_never_follows_the_variable_to_another_journal(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields
 from typing import Any, TypeVar, Union
 
 import click
 
+from csijournal.cli.behind import ImagesBehind
 from csijournal.cli.connect import open_place
 from csijournal.cli.options import Settings
 from csijournal.cli.output import print_columns, print_json
 from csijournal.cli.resolve import IMAGE_NAMES
+from csijournal.errors import StaleEntry
 from csijournal.journal.model import ImageReservation
 from csijournal.journal.snapshots import SnapshotJournal
 from csijournal.journal.volumes import VolumeJournal
+from csijournal.store import Store
 from csijournal.wire.names import ENCRYPTION_TYPES
 from csijournal.wire.schema import GROUPS, SNAPSHOTS, VOLUMES, JournalSchema
 
@@ -84,14 +87,24 @@ def said_of(schema: JournalSchema[Any], options: dict[str, str | None]) -> dict[
 def open_images(settings: Settings, *, create: bool = False) -> Iterator[AnyImageJournal]:
     """The journal of volumes or of snapshots that the options name, until the block ends.
 
-    Nobody is asked whether images are there, so nothing stale is removed.
+    What it would remove as stale stays where the store's inventory finds an
+    image behind it, or cannot tell; StaleEntry then says what or why.
     """
-    journal_type = _JOURNALS[settings.schema.journal]
-    with (
-        open_place(settings, create=create) as store,
-        journal_type(store, instance_id=settings.instance_id, lease_size=1) as journal,
-    ):
-        yield journal
+    with open_place(settings, create=create) as store:
+        behind = ImagesBehind(store, settings.schema)
+        with closing(behind), _journal_on(store, settings, behind) as journal:
+            try:
+                yield journal
+            except StaleEntry as error:
+                behind.explain(error)
+                raise
+
+
+def _journal_on(store: Store, settings: Settings, behind: ImagesBehind) -> AnyImageJournal:
+    made: AnyImageJournal = _JOURNALS[settings.schema.journal](
+        store, instance_id=settings.instance_id, lease_size=1, stands_behind=behind
+    )
+    return made
 
 
 def is_of_groups(settings: Settings) -> bool:

@@ -176,10 +176,11 @@ class Cleanup(Generic[R]):
             return
         image_name = schema.make_image_name(name_prefix, uuid)
         if self._stands_behind is None or self._stands_behind(uuid, image_name):
-            behind = "may stand" if self._stands_behind is None else "stands"
+            unasked = self._stands_behind is None
+            behind = "may stand behind it" if unasked else "stands behind it, or may"
             raise StaleEntry(
                 f"the record {uuid} that {shortened(request_name)} points at is gone or"
-                f" incomplete, and a {schema.noun} {behind} behind it",
+                f" incomplete, and a {schema.noun} {behind}",
                 object_name=schema.record_object(uuid),
             )
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
 from csijournal.cli.connect import open_journal
 from csijournal.cli.images import (
+    AnyImageJournal,
     compared_options,
     is_of_groups,
     open_images,
@@ -16,9 +20,9 @@ from csijournal.cli.options import JournalCommand, Settings, one_journal_option
 from csijournal.cli.output import print_json, print_line, print_reservation
 from csijournal.cli.shell import command_line
 from csijournal.errors import (
-    GroupNotFound,
+    RecordNotFound,
     ReservationNotFound,
-    UnpopulatedGroup,
+    UnpopulatedRecord,
     printable,
 )
 from csijournal.journal.groups import VolumeGroupJournal
@@ -30,6 +34,7 @@ from csijournal.wire.text import shortened
     cls=JournalCommand,
     examples=[
         "csijournal -p rbd check groupsnapshot-42",
+        "csijournal -p rbd check pvc-2b0ed4e7-6f1c-4f6e-9d0a-3c1b0b3d8a51 --journal volumes",
         "csijournal -p rbd check groupsnapshot-42 --cleanup",
     ],
 )
@@ -45,21 +50,27 @@ def command(
     """Print what a driver would find under a request name.
 
     Changes nothing.  Where there is no reservation the exit code is 3.  An
-    entry that is left of one, and the empty group behind it, go with --cleanup,
-    which prints what it removed.  Behind those of a volume or snapshot an image
-    may stand: they are told of (exit code 6) and stay.  What is given of
-    source and encryption is compared.  `csijournal show` tells more.
+    entry that is left of one, and the empty record behind it, go with --cleanup,
+    which prints what it removed.  Where an image or subvolume stands behind
+    those of a volume or snapshot, or nobody can tell, they stay (exit code 6).
+    What is given of source and encryption is compared.  `csijournal show` tells
+    more.
     """
     settings.schema.require_request_name(request_name)
-    said = said_of(settings.schema, options)
+    said: dict[str, Any] = said_of(settings.schema, options)
     if is_of_groups(settings):
         _check_group(settings, request_name, prefix, cleanup=cleanup)
         return
-    with open_images(settings) as images:
-        found = images.check_reservation(request_name, prefix, cleanup=cleanup, **said)
-    if found is None:
-        raise _not_found(settings, request_name, {})
-    print_image(settings, found)
+    with open_images(settings) as journal:
+        found = journal.check_reservation(request_name, prefix, cleanup=False, **said)
+        if found is not None:
+            print_image(settings, found)
+            return
+        stale = _stale(settings, journal, journal.get_attributes, request_name)
+        if stale and cleanup and journal.check_reservation(request_name, prefix, **said) is None:
+            _print_removed(settings, stale)
+            stale = {}
+    raise _not_found(settings, request_name, stale)
 
 
 def _check_group(settings: Settings, request_name: str, prefix: str, *, cleanup: bool) -> None:
@@ -68,24 +79,30 @@ def _check_group(settings: Settings, request_name: str, prefix: str, *, cleanup:
         if reservation is not None:
             print_reservation(settings, reservation)
             return
-        stale = _stale(journal, request_name)
+        read = journal.get_volume_group_attributes
+        stale = _stale(settings, journal, read, request_name)
         if stale and cleanup and journal.check_reservation(request_name, prefix) is None:
             _print_removed(settings, stale)
             stale = {}
     raise _not_found(settings, request_name, stale)
 
 
-def _stale(journal: VolumeGroupJournal, request_name: str) -> dict[str, str]:
-    """What check with --cleanup removes: the entry, and the object that it points at if any."""
+def _stale(
+    settings: Settings,
+    journal: AnyImageJournal | VolumeGroupJournal,
+    read: Callable[[str], object],
+    request_name: str,
+) -> dict[str, str]:
+    """What check with --cleanup removes: the entry, and the record that it points at if any."""
     entry = journal.look_up(request_name)
-    if entry is None or entry.group_uuid is None:
+    if entry is None or entry.uuid is None:
         return {}
-    stale = {"entry": request_name, "value": entry.group_uuid}
+    stale = {"entry": request_name, "value": entry.uuid}
     try:
-        journal.get_volume_group_attributes(entry.group_uuid)
-    except UnpopulatedGroup:
-        return stale | {"group": entry.group_uuid}
-    except GroupNotFound:
+        read(entry.uuid)
+    except UnpopulatedRecord:
+        return {**stale, settings.schema.noun: entry.uuid}
+    except RecordNotFound:
         return stale
     return {}  # somebody has just made it whole
 
@@ -94,8 +111,10 @@ def _print_removed(settings: Settings, stale: dict[str, str]) -> None:
     if settings.json:
         print_json({"removed": stale})
         return
-    if "group" in stale:
-        print_line(f"removed group  {stale['group']}  (no request name, no members)")
+    noun = settings.schema.noun
+    if noun in stale:
+        content = "no members" if is_of_groups(settings) else "nothing else"
+        print_line(f"removed {noun}  {stale[noun]}  (no request name, {content})")
     print_line(f"removed entry  {printable(stale['entry'])} -> {stale['value']}")
 
 
@@ -103,10 +122,15 @@ def _not_found(settings: Settings, request_name: str, stale: dict[str, str]) -> 
     message = f"there is no reservation of {shortened(request_name)}"
     if not stale:
         return ReservationNotFound(message)
-    behind = "has no request name and no members" if "group" in stale else "is gone"
-    words = ["check", "--cleanup", *(["--"] if request_name.startswith("-") else []), request_name]
+    schema = settings.schema
+    what, content = (
+        ("group object", "members") if is_of_groups(settings) else ("record", "attributes")
+    )
+    behind = f"has no request name and no {content}" if schema.noun in stale else "is gone"
+    words = ["check", *([] if is_of_groups(settings) else ["--journal", schema.journal])]
+    words += ["--cleanup", *(["--"] if request_name.startswith("-") else []), request_name]
     return ReservationNotFound(
-        f"{message}, but an entry that points at {stale['value']}, whose group object {behind}",
+        f"{message}, but an entry that points at {stale['value']}, whose {what} {behind}",
         hint="Nothing was changed. To remove the entry:"
         f" {command_line(settings, words, settings.instance_id)}",
     )
