@@ -7,6 +7,7 @@ cluster; the answers here are csijournal's, of docs/behaviour.md's "Case by case
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -399,3 +400,20 @@ def test_a_member_value_that_is_no_text_is_read_without_loss(place: Place) -> No
     store.write(Write(GROUP, puts={"vol-1": b"a\xff"}))
     found = bare_journal(store).get_volume_group_attributes(UUID)
     assert found.volume_map["vol-1"].encode(errors="surrogateescape") == b"a\xff"
+
+
+# What docs/compatibility.md says
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "compatibility.md"
+ROW = re.compile(r"^\| G(\d\d) \| [^|]* \| [^|]* \| ([^|]*) \| [^|]* ?\|$", re.MULTILINE)
+
+
+def test_the_document_has_each_state_and_names_the_errors_that_it_is_answered_with() -> None:
+    rows: dict[str, str] = {}
+    for number, answer in ROW.findall(DOCUMENT.read_text("utf-8")):
+        case = f"S{int(number)}"
+        rows[case] = rows.get(case, "") + answer
+    assert list(rows) == list(STATES)
+    for case, expected in EXPECTED.items():
+        told = {answer.kind.__name__ for answer in expected.answers if isinstance(answer, Raises)}
+        assert told <= set(re.findall(r"`(\w+)`", rows[case])), case
