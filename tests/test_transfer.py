@@ -635,6 +635,20 @@ def test_only_what_is_about_a_name_is_restored(tmp_path: Path, name: str) -> Non
     assert contents(store) == ({GROUP: expected[GROUP]} if name == GROUP else expected)
 
 
+def test_an_entry_that_leads_to_another_pool_is_about_the_uuid_that_it_names(
+    tmp_path: Path,
+) -> None:
+    store, objects = MemoryStore(), every_shape()
+    path = save(export_all(make(MemoryStore(), objects)), tmp_path / "all")
+    restorer_of(store, path, only=UUIDS[1]).restore(None)
+    entries = objects["csi.volumes.default"].items()
+    assert contents(store)["csi.volumes.default"] == {
+        key: value
+        for key, value in entries
+        if UUIDS[1].encode() in value and not value.startswith(b"0001-") and "lease" not in key
+    }
+
+
 def test_nothing_different_is_overwritten_without_a_backup(tmp_path: Path) -> None:
     store = MemoryStore()
     store.write(Write(GROUP, puts={"csi.volname": b"theirs"}))

@@ -489,6 +489,26 @@ def test_a_volume_whose_record_lies_in_another_pool_is_shown_with_that_pool(
 
 
 @pytest.mark.ceph
+def test_a_volume_in_two_pools_is_shown_whole_from_either_by_its_uuid_and_image_name(
+    cli: CLI, ceph: ThrowawayCluster
+) -> None:
+    ceph.create_pool("show-entries")
+    ceph.create_pool("show-records")
+    with (
+        RADOSStore("show-entries", conf=ceph.conf) as journal,
+        RADOSStore("show-records", conf=ceph.conf) as data,
+    ):
+        fill(journal, volumes(n=f"{data.pool_id:016x}/{VOLUME}"))
+        fill(data, volume("n", 1, **{"csi.journalpool": f"{journal.pool_id:016x}"}))
+
+    for pool in ("show-entries", "show-records"):
+        for what in (VOLUME, f"csi-vol-{VOLUME}"):
+            (answer,) = shown(cli, what, "-c", str(ceph.conf), "-p", pool)
+            assert (answer["uuid"], answer["entries"]) == (VOLUME, ["n"]), (pool, what)
+            assert (answer["request_name"], answer["state"]) == ("n", ["ok"])
+
+
+@pytest.mark.ceph
 def test_what_is_not_there_is_told_with_the_namespaces_that_hold_journals(
     cli: CLI, ceph: ThrowawayCluster
 ) -> None:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from csijournal.check.findings import FindingKind
 from csijournal.check.judgements import corrupt_entry, judgements_of
 from csijournal.check.referrers import SECONDS_MAX, Referrer, Search, Sought
 from csijournal.check.relations import Relation, refers_to
-from csijournal.check.story import Judgement, Story, tell_story, tell_story_elsewhere
+from csijournal.check.story import (
+    Judgement,
+    Story,
+    leads_to,
+    tell_story,
+    tell_story_elsewhere,
+)
 from csijournal.cli.resolve import Meaning, meanings
 from csijournal.errors import (
     CorruptEntry,
     JournalDamaged,
     NameMismatch,
     NotFound,
+    PermissionDenied,
+    PlaceNotFound,
     SplitReservation,
     UnpopulatedRecord,
     printable,
@@ -184,7 +193,7 @@ class Tracker:
 
         The first is always searched for; of more, those that no entry led to.
         """
-        story = tell_story(records, uuid, pointers)
+        story = self._over_pools(records, tell_story(records, uuid, pointers))
         in_order = story.record is not None and not judgements_of(story)
         led_to = bool(self.told and story.record is not None and story.pointers)
         unknown = story.record is None and not story.pointers and not search_unknown
@@ -198,7 +207,33 @@ class Tracker:
             seconds_max=self.seconds_left,
         )
         found = list(search.entries_leading_to_it(records.schema))
-        return tell_story(records, uuid, [*story.pointers, *found])
+        return self._over_pools(records, tell_story(records, uuid, [*story.pointers, *found]))
+
+    def _over_pools(self, records: AnyRecords, story: AnyStory) -> AnyStory:
+        """The story with the half of a reservation that lies in another pool: record or entry."""
+        if story.record is None:
+            for name in story.pointers:
+                entry = records.look_up(name)
+                if entry is not None and isinstance(entry.target, RecordInPool):
+                    return tell_story_elsewhere(records, name, entry.target)
+            return story
+        pool_id = getattr(story.record, "journal_pool_id", None)
+        owner = story.record.request_name
+        if pool_id in {None, self.store.pool_id} or story.pointers or owner is None:
+            return story
+        own = self._entry_in_pool(records, pool_id, owner)
+        return replace(story, own=own, pointers=(owner,)) if leads_to(own, story.uuid) else story
+
+    def _entry_in_pool(self, records: AnyRecords, pool_id: int, name: str) -> Entry | None:
+        """The entry of a name in the journal of another pool; None too where nobody can look."""
+        journal_pool = self.store.beside(pool_id, self.store.namespace)
+        if journal_pool is None:
+            return None
+        instance_id = records.schema.instance_of(records.directory) or ""
+        with closing(journal_pool), suppress(PlaceNotFound, PermissionDenied):
+            there = Records(journal_pool, records.schema, instance_id, validate=False)
+            return there.look_up(name)
+        return None
 
     def _relate(self, told: Told) -> None:
         if told.story is not None:
