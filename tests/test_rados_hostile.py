@@ -17,10 +17,14 @@ from conftest import POOL
 from csijournal.errors import InvalidStoreURL, UnreadableContent
 from csijournal.store import Write, open_store
 from csijournal.store.contract import Unreadable, unreadable_in
+from csijournal.store.rados.access import Opened
+from csijournal.store.rados.binding import Ioctx
 from csijournal.store.rados.cluster import RADOSCluster
 from csijournal.store.rados.keys import following
 from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.rados.pool import RADOSStore
+from csijournal.store.rados.reading import Reader
+from csijournal.store.rados.requests import Answer, Request
 from support.hostile import put_raw
 
 PAGE_LIMIT = "osd_max_omap_entries_per_request"
@@ -171,6 +175,58 @@ def test_a_key_with_nul_ends_no_reading_and_makes_none_endless(
         found = store.read_object("o", sentinel=sentinel)
         assert found is not None
         assert readable.items() <= found.items()
+
+
+@pytest.mark.ceph
+def test_a_key_that_ends_in_nul_is_not_listed_as_what_stands_before_it(
+    ceph: ThrowawayCluster, store: RADOSStore, namespace: str
+) -> None:
+    readable = {"a": b"1", "k": b"2", "z": b"3"}
+    store.write(Write("o", puts=readable))
+    put_raw(ceph, POOL, namespace, "o", b"b\0", b"y\0x", b"zz\0")
+
+    for limit in (1, 2, 3, 1000):
+        entries, unreadable = read_in_pages(store, limit)
+        assert entries == readable
+        assert sorted(found.key for found in unreadable) == [b"b", b"y", b"zz"]
+    for prefix, keys in (("b", [b"b"]), ("y", [b"y"]), ("z", [b"zz"])):
+        assert [one.key for one in read_in_pages(store, 1, prefix)[1]] == keys
+    found = store.read_object("o")
+    assert found == readable
+    assert sorted(one.key for one in unreadable_in(found)) == [b"b", b"y", b"zz"]
+
+
+@pytest.mark.ceph
+def test_each_key_that_is_cut_is_told_in_one_page(
+    ceph: ThrowawayCluster, store: RADOSStore, namespace: str
+) -> None:
+    store.write(Write("o", puts={"a": b"1", "c": b"2", "e": b"3"}))
+    put_raw(ceph, POOL, namespace, "o", b"a\0", b"b\xff", b"c\0x", b"d\0", b"e\0", b"f\xff")
+    for limit in (1, 2, 3, 4, 1000):
+        entries, unreadable = read_in_pages(store, limit)
+        assert entries == {"a": b"1", "c": b"2", "e": b"3"}
+        keys = [found.key for found in unreadable]
+        assert keys == [b"a", b"b\xff", b"c", b"d", b"e", b"f\xff"]
+
+
+@pytest.mark.ceph
+def test_an_entry_that_goes_away_while_it_is_listed_is_not_called_cut(
+    store: RADOSStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(Write("o", puts={"a": b"1", "b": b"2"}))
+    ask = Reader.ask
+
+    def removed_behind(
+        reader: Reader, opened: Opened, ioctx: Ioctx, name: str, *requests: Request
+    ) -> Answer | None:
+        answer = ask(reader, opened, ioctx, name, *requests)
+        store.write(Write("o", deletions=("b",)))
+        return answer
+
+    monkeypatch.setattr(Reader, "ask", removed_behind)
+    page = store.read_page("o")
+    assert page == {"a": b"1", "b": b"2"}
+    assert not unreadable_in(page)
 
 
 @pytest.mark.ceph

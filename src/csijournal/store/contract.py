@@ -262,7 +262,9 @@ class Store(ABC):
 
         `sentinel` is a key that the object should have; where it has, a remote
         store can tell in one round trip that nothing was cut off.  What cannot
-        be read is left out, and `unreadable_in` tells it.
+        be read is left out, and `unreadable_in` tells it; with `sentinel` a key
+        that librados cuts may be taken for whole, since only another round trip
+        could tell.
         """
 
     def read_objects(

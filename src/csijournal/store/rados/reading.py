@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from calendar import timegm
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple, TypeVar
 
 from csijournal.errors import StoreBusy
@@ -95,38 +95,63 @@ class Reader:
                 if answer is None:
                     return None
                 page = merged(answer.pages, prefix)
-                found = self._readable(opened, object_name, page, after)
+                found = self._readable(opened, object_name, page, after, limit)
                 unreadable += unreadable_in(found)
                 start = None if found or page.last is None else following(page.last)
                 if start is None:
-                    return Entries(dict(list(found.items())[:limit]), unreadable)
+                    return Entries(found, unreadable)
                 requests = from_key(start, prefix, limit)
 
-    def _readable(self, opened: Opened, object_name: str, page: Page, after: str) -> Entries:
+    def _readable(
+        self, opened: Opened, object_name: str, page: Page, after: str, limit: int
+    ) -> Entries:
         """What can be read of a page behind `after`, and what cannot.
 
-        The keys that are not text behind the last entry are told with the next
-        page, which starts behind that entry.
+        What cannot be read behind the last entry is told with the next page,
+        which starts behind that entry.
         """
-        if page.is_plain and after not in page.entries:
-            return Entries(page.entries)
-        cut_keys = dict.fromkeys(page.doubled)
-        entries = {key: value for key, value in page.entries.items() if key not in cut_keys}
-        if cut_keys:
-            real = self.ask(opened, opened.ioctx, object_name, Keys(tuple(cut_keys)))
-            entries |= real.pages[0].entries if real else {}
-        if after in page.entries:  # a listing starts behind it, so this is another key
-            cut_keys[after] = None
-            entries.pop(after, None)
-        end = max(entries).encode() if entries else None
-        odd = [not_text(object_name, key) for key in page.not_text if end is None or key < end]
+        # A listing starts behind `after` and never shows the empty key: these were cut.
+        listed = {key: page.entries[key] for key in page.entries if key not in ("", after)}
+        cut_keys = {"", after} & page.entries.keys()
+        named = self._named(opened, object_name, listed)
+        for key in listed.keys() - named.keys():
+            if key in page.doubled or self._is_cut(opened, object_name, key):
+                cut_keys.add(key)
+        cut_keys.update(page.doubled)
+        readable = sorted(key for key in listed if key in named or key not in cut_keys)[:limit]
+        entries = {key: named.get(key, listed[key]) for key in readable}
+        odd = [not_text(object_name, key) for key in page.not_text]
         odd += [cut(object_name, key) for key in cut_keys]
-        return Entries(dict(sorted(entries.items())), odd)
+        end = readable[-1].encode() if readable else None
+        told = [one for one in odd if end is None or one.key < end]
+        return Entries(entries, sorted(told, key=lambda one: one.key))
+
+    def _named(self, opened: Opened, object_name: str, keys: Collection[str]) -> dict[str, bytes]:
+        """Those of the keys that a listing showed which are there under just that name."""
+        if not keys:
+            return {}
+        answer = self.ask(opened, opened.ioctx, object_name, Keys(tuple(keys)))
+        return {} if answer is None else answer.pages[0].entries
+
+    def _is_cut(self, opened: Opened, object_name: str, key: str) -> bool:
+        """Whether a listing shows the key and its name does not find it, at one moment.
+
+        A key that went away since it was listed is not cut.
+        """
+        shown = (Behind("", key, 1), Keys((key,)))
+        answer = self.ask(opened, opened.ioctx, object_name, *shown)
+        if answer is None:
+            return False
+        listing, named = answer.pages
+        return key in listing.entries and key not in named.entries
 
     # Whole objects
 
     def whole(self, object_name: str, sentinel: str) -> Entries | None:
-        """All entries of one moment: in one operation where that is enough."""
+        """All entries of one moment: in one operation where that is enough.
+
+        Without `sentinel` it never is, and each key is asked for by its name.
+        """
         with self._access.using() as opened:
             return self.until_steady(
                 opened,
@@ -166,7 +191,7 @@ class Reader:
         answer = self.ask(opened, ioctx, object_name, *whole(sentinel))
         if answer is None or is_whole(answer.pages, sentinel):
             return None if answer is None else Entries(entries_of(answer.pages))
-        return self._rest(opened, ioctx, object_name, answer, sentinel)
+        return self._rest(opened, ioctx, object_name, answer, sentinel, confirm=not sentinel)
 
     def _try_state(self, opened: Opened, ioctx: Ioctx, object_name: str) -> ObjectState | None:
         found = self._stat(opened, ioctx, object_name)
