@@ -167,6 +167,36 @@ def test_recover_rolls_back_all_that_it_can_read(damaged: Pool) -> None:
     assert "removed entry  snap-3" in out
 
 
+def test_recover_names_each_key_that_it_could_not_read_where_it_looks(damaged: Pool) -> None:
+    """Among leases and entries, and in a record that it would have removed."""
+    lease, group = f"csi.lease.{uuid.uuid4()}", str(uuid.uuid4())
+    damaged.put("csi.groups.default", lease.encode() + b"\xff")
+    damaged.put(f"csi.volume.group.{group}", b"csi.groupname\0", b"old\xff")
+    damaged.ceph.rados(
+        *("-p", POOL, "-N", damaged.namespace, "setomapval", "csi.groups.default"),
+        *("csi.volume.group.half-made", group),
+    )
+    unreadable = [
+        ("csi.groups.default", lease + r"\xff"),
+        ("csi.groups.default", "csi.volume.group.snap-2"),
+        ("csi.groups.default", r"csi.volume.group.snap-2\xff"),
+        ("csi.groups.default", "csi.volume.group.snap-9"),
+        (f"csi.volume.group.{group}", r"old\xff"),
+        (f"csi.volume.group.{group}", "csi.groupname"),
+    ]
+    words = ["recover", *damaged.where]
+    for options in ([], ["--apply"]):
+        found = damaged.cli(*words, *options, "-o", "json").json["unreadable"]
+        assert sorted((one["object"], one["key"]) for one in found) == sorted(unreadable)
+        result = damaged.cli(*words, *options)
+        named = [line for line in result.lines if line.startswith("cannot read  ")]
+        assert len(named) == len(unreadable)
+        for object_name, key in unreadable:
+            (line,) = [line for line in named if f" the key {key} " in line]
+            assert line.endswith(f"({object_name})")
+        assert "1 damaged entry and 6 unreadable keys left alone" in result.err
+
+
 def test_export_names_each_key_that_it_leaves_out_and_is_restored_beside_them(
     damaged: Pool,
 ) -> None:

@@ -59,6 +59,7 @@ def test_json_has_the_names_of_the_library(damaged: CLI, options: list[str], dry
         "entries_removed": ["dangling", "unpopulated"],
         "pending": 0,
         "damaged": 2,
+        "unreadable": [],
         "dry_run": dry,
     }
 

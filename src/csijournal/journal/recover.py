@@ -28,8 +28,9 @@ from csijournal.journal.grace import Grace
 from csijournal.journal.model import Entry
 from csijournal.journal.state import EntryState, classify
 from csijournal.journal.steps import Records
+from csijournal.store.contract import Unreadable, unreadable_in
 from csijournal.wire.entries import RecordHere, UnreadableTarget
-from csijournal.wire.leases import Lease
+from csijournal.wire.leases import LEASE_PREFIX, Lease, parse_lease
 from csijournal.wire.schema import R
 
 
@@ -39,7 +40,9 @@ class Recovery:
 
     `pending` counts entries whose records may still be being made, and
     `damaged` entries and records that contradict themselves or each other, or
-    cannot be read; both were left alone.
+    cannot be read; both were left alone.  `unreadable` names the keys that could
+    not be read where recover looks: among leases, entries, and in the records
+    that it wanted to remove.
     """
 
     leases_revoked: list[str] = field(default_factory=list)
@@ -48,6 +51,7 @@ class Recovery:
     entries_removed: list[str] = field(default_factory=list)
     pending: int = 0
     damaged: int = 0
+    unreadable: list[Unreadable] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -78,14 +82,30 @@ class Recoverer(Generic[R]):
         All leases are listed before any is touched: one that this run revokes
         would else come up again as revoked, and go before its time.
         """
-        for lease in tuple(self._records.leases()):
+        for lease in self._leases():
             if lease.revoked:
                 self._examine_again(lease)
             elif self._is_old(lease):
                 self._revoke(lease)
-        for page in self._records.entry_pages():
-            self._clean_up(list(self._stale(page)))
+        for page in self._pages(self._records.schema.entry_prefix):
+            entries = (self._records.as_entry(*item) for item in page.items())
+            self._clean_up(list(self._stale([entry for entry in entries if entry])))
         return self._done
+
+    def _leases(self) -> list[Lease]:
+        pages = self._pages(LEASE_PREFIX)
+        leases = (parse_lease(*item) for page in pages for item in page.items())
+        return [lease for lease in leases if lease]
+
+    def _pages(self, prefix: str) -> Iterator[dict[str, bytes]]:
+        for page in self._records.directory_pages(prefix):
+            self._done.unreadable += unreadable_in(page)
+            yield page
+
+    def _leave_unreadable(self, uuid: str) -> None:
+        """Count a record that cannot be read to its end, and name what is in it."""
+        self._done.damaged += 1
+        self._done.unreadable += self._records.unreadable_keys(uuid)
 
     def _is_old(self, lease: Lease) -> bool:
         return self._older_than.is_over(lease.since.nanoseconds)
@@ -117,7 +137,7 @@ class Recoverer(Generic[R]):
         try:
             state = self._records.read_state(uuid)
         except UnreadableContent:
-            self._done.damaged += 1
+            self._leave_unreadable(uuid)
             return
         if state is None or self._is_leased(uuid):
             return
@@ -191,5 +211,7 @@ class Recoverer(Generic[R]):
                     self._done.entries_removed.append(entry.request_name)
             except ReservationPending:
                 self._done.pending += 1
-            except (JournalDamaged, InvalidInput, UnreadableContent):
+            except UnreadableContent:
+                self._leave_unreadable(entry.uuid or "")
+            except (JournalDamaged, InvalidInput):
                 self._done.damaged += 1

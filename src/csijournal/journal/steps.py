@@ -37,7 +37,9 @@ from csijournal.store.contract import (
     ObjectState,
     Store,
     Unchanged,
+    Unreadable,
     Write,
+    unreadable_in,
 )
 from csijournal.wire.entries import MappedHandle, RecordHere, RecordInPool
 from csijournal.wire.leases import (
@@ -142,11 +144,16 @@ class Records(Generic[R]):
         return state is EntryState.COMPLETE
 
     def directory_pages(self, prefix: str = "") -> Iterator[dict[str, bytes]]:
-        """All keys of the directory that start with `prefix`, in order."""
+        """All keys of the directory that start with `prefix`, in order.
+
+        The last page may be empty, where it tells of keys that cannot be read.
+        """
         after = ""
         while page := self.store.read_page(self.directory, after=after, prefix=prefix):
             yield page
             after = max(page)
+        if page is not None and unreadable_in(page):
+            yield page
 
     def entry_pages(self, prefix: str = "") -> Iterator[list[Entry]]:
         """All entries whose request names start with `prefix`, by request name."""
@@ -297,6 +304,10 @@ class Records(Generic[R]):
         for name, entries in self.store.read_objects(names, sentinel=self.schema.name_key):
             record = None if entries is None else self.schema.parse(entries)
             yield self.schema.uuid_of_record(name) or "", record
+
+    def unreadable_keys(self, uuid: str) -> tuple[Unreadable, ...]:
+        """What of the record cannot be read."""
+        return unreadable_in(self.store.read_object(self.schema.record_object(uuid)))
 
     def read_state(self, uuid: str) -> ObjectState | None:
         """The record's object with its version; None for no record.  Raises UnreadableContent."""

@@ -15,6 +15,7 @@ from csijournal.cli.shell import command_line
 from csijournal.errors import printable
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.journal.recover import Recovery
+from csijournal.store.contract import Unreadable
 
 
 @click.command(
@@ -41,15 +42,19 @@ def command(settings: Settings, older_than_seconds: float, apply: bool, dry_run:
 
     Looks at old leases and at every entry, and never lists the pool.  Says what
     it would do; with --apply it does that, and prints each thing that it
-    removed: entries that lead nowhere, groups without members.  Clients at work
-    are not harmed, so it can run from cron or when a driver starts.
+    removed: entries that lead nowhere, groups without members; and each key
+    that it could not read.  Clients at work are not harmed, so it can run from
+    cron or when a driver starts.
     """
     if apply and dry_run:
         raise click.UsageError("--apply and --dry-run contradict each other: give one.")
     with open_journal(settings) as journal:
         recovery = journal.recover(older_than_seconds, dry_run=not apply)
     if settings.json:
-        fields = asdict(recovery) | {"groups_removed": recovery.records_removed}
+        fields = asdict(recovery) | {
+            "groups_removed": recovery.records_removed,
+            "unreadable": [_as_json(unreadable) for unreadable in recovery.unreadable],
+        }
         print_json(fields | {"dry_run": not apply})
         return
     _print_recovery(recovery, dry_run=not apply)
@@ -58,12 +63,25 @@ def command(settings: Settings, older_than_seconds: float, apply: bool, dry_run:
         print_line("nothing was changed.")
         words = ["recover", "--older-than", in_words(older_than_seconds), "--apply"]
         print_line(f"to do it  {command_line(settings, words, settings.instance_id)}")
+    left = []
     if recovery.damaged:
+        left.append(number_of(recovery.damaged, "damaged entry"))
+    if recovery.unreadable:
+        left.append(number_of(len(recovery.unreadable), "unreadable key"))
+    if left:
         note(
             settings,
-            f"{number_of(recovery.damaged, 'damaged entry')} left alone; to see what is wrong:"
+            f"{' and '.join(left)} left alone; to see what is wrong:"
             f" {command_line(settings, ['verify'], settings.instance_id)}",
         )
+
+
+def _as_json(unreadable: Unreadable) -> dict[str, str]:
+    return {
+        "object": unreadable.object_name,
+        "key": unreadable.shown,
+        "problem": unreadable.problem,
+    }
 
 
 def _does_something(recovery: Recovery) -> bool:
@@ -86,6 +104,8 @@ def _print_recovery(recovery: Recovery, *, dry_run: bool) -> None:
     ):
         for name in names:
             print_line(f"{what}  {printable(name)}")
+    for unreadable in recovery.unreadable:
+        print_line(f"cannot read  {unreadable}  ({printable(unreadable.object_name)})")
     if recovery.pending:
         waiting = number_of(recovery.pending, "pending entry")
         print_line(f"{waiting} left alone: a driver may be making the group now.")
