@@ -20,7 +20,7 @@ from support.damage import DAMAGES, GRACE, NOW, Wreck, every_damage
 from support.faulty import Died, MeddlingStore, MortalStore
 from support.journals import LONG_AGO
 from support.killing import When
-from support.mending import back_up, mend, plans_for, restore
+from support.mending import back_up, end_cleanups, mend, plans_for, restore
 from support.places import LONG_AGO_NS, MemoryPlace, Place
 from support.processes import Opener, opener_of, shared_between_processes, start
 from support.verified import contents, look, told, without_leases
@@ -199,6 +199,8 @@ def test_a_repair_that_was_killed_anywhere_is_finished_by_the_next(damage: str, 
         # A revoked lease is found by verify only when it is old, by recover at once.
         with suppress(ReservationPending):
             VolumeGroupJournal(store, clock=lambda: NOW).recover(2 * GRACE)
+        end_cleanups(store)
+        mend(store, clock=lambda: NOW)  # recover does not look into shards
         assert contents(store) == wreck.after()
         if not mortal.died:
             return
@@ -217,7 +219,10 @@ def test_a_repair_of_every_damage_that_was_killed_can_be_finished_and_undone(
     assert contents(store) != wreck.before()
     if finished:
         mend(store, clock=lambda: NOW)
+        end_cleanups(store)
+        mend(store, clock=lambda: NOW)
         assert contents(store) == wreck.after()
+    end_cleanups(store)
     restore(store, archive)
     assert without_leases(contents(store)) == without_leases(wreck.before())
 

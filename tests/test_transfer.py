@@ -19,7 +19,8 @@ from csijournal.archive import Archive, ArchiveWriter, Record
 from csijournal.check.findings import FindingKind
 from csijournal.errors import InvalidArchive
 from csijournal.journal.steps import LeaseCondition, Records
-from csijournal.repair.apply import carry_out
+from csijournal.repair.apply import Watcher, carry_out
+from csijournal.repair.plan import Outcome
 from csijournal.store import Write
 from csijournal.store.memory import MemoryStore
 from csijournal.transfer.export import Exporter
@@ -656,3 +657,51 @@ def test_nothing_different_is_overwritten_without_a_backup(tmp_path: Path) -> No
     tally = restorer_of(store, path).restore(None)
     assert (tally.done, tally.skipped) == (0, 1)
     assert contents(store) == {GROUP: {"csi.volname": b"theirs"}}
+
+
+# Beside clients at work; tests/explorer walks every order of their steps
+
+
+class Noting(Watcher):
+    """Notes why plans were skipped."""
+
+    def __init__(self) -> None:
+        self.skipped: list[str] = []
+
+    def carried_out(self, outcome: Outcome, *, done: bool) -> None:
+        if not done:
+            self.skipped.append(outcome.skipped)
+
+
+def test_an_entry_is_left_out_whose_group_could_not_be_put_back(tmp_path: Path) -> None:
+    other = GROUP.replace("0f8f", "1f8f")
+    records = [
+        Record(DIRECTORY, {entry("a"): UUID.encode(), entry("b"): other[-36:].encode()}),
+        Record(GROUP, {"csi.volname": b"a"}, whole=True),
+        Record(other, {"csi.volname": b"b"}, whole=True),
+    ]
+    store = MemoryStore()
+    store.write(Write(GROUP, puts={"csi.volname": b"theirs"}))
+    noting = Noting()
+    tally = restorer_of(store, save(records, tmp_path / "all")).restore(None, noting)
+    assert (tally.done, tally.skipped) == (2, 2)
+    assert noting.skipped[1].startswith("1 of them not put")
+    assert contents(store)[DIRECTORY] == {entry("b"): other[-36:].encode()}
+
+
+def test_a_group_that_goes_before_its_entry_is_put_is_told(tmp_path: Path) -> None:
+    class Removing(MemoryStore):
+        def write(self, write: Write) -> None:
+            if write.object_name == DIRECTORY:
+                super().write(Write(GROUP, remove_object=True))
+            super().write(write)
+
+    records = [
+        Record(DIRECTORY, {entry("a"): UUID.encode()}),
+        Record(GROUP, {"csi.volname": b"a"}, whole=True),
+    ]
+    noting = Noting()
+    restorer = restorer_of(Removing(), save(records, tmp_path / "all"))
+    tally = restorer.restore(None, noting)
+    assert (tally.done, tally.skipped) == (1, 1)
+    assert noting.skipped == [f"{GROUP} has gone since; run the same command again"]

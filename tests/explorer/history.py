@@ -20,6 +20,7 @@ Verb = Literal[
     "repair",
     "drop",
     "attach",
+    "restore",
 ]
 
 

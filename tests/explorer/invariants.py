@@ -196,12 +196,15 @@ def after_change(
 
 # Calls begin
 
+_CHOOSING = frozenset({"reserve", "ensure", "restore"})
+"""Calls that may be given a UUID, which may have been used before."""
+
 
 def _begin(facts: Facts, client: int, call: Call) -> Facts:
     promised = ""
     members: Members = frozenset()
     disturbed = False
-    if call.verb in {"reserve", "ensure"} and call.group_uuid:
+    if call.verb in _CHOOSING and call.group_uuid:
         facts = _chosen_again(facts, call.group_uuid)
     if call.verb == "undo":
         facts = replace(facts, undoing=facts.undoing | {call.group_uuid})
@@ -251,7 +254,7 @@ def _is_being_chosen(facts: Facts, group_uuid: str) -> bool:
     has no entry yet: docs/correctness.md tells this as open.
     """
     return group_uuid in facts.chosen and any(
-        other and other.call.group_uuid == group_uuid and other.call.verb in {"reserve", "ensure"}
+        other and other.call.group_uuid == group_uuid and other.call.verb in _CHOOSING
         for other in facts.calls
     )
 

@@ -20,19 +20,29 @@ from csijournal.journal.leases import Leases, _Held
 from csijournal.journal.recover import Recoverer, Recovery
 from csijournal.journal.reservations import Request, Reservations, Reserved
 from csijournal.journal.steps import GroupRecords, LeaseCondition, Records
-from csijournal.repair import manual
+from csijournal.repair import apply, manual
 from csijournal.repair.apply import carry_out
 from csijournal.repair.manual import _enter_group
 from csijournal.repair.plan import Outcome, Plan, Step
 from csijournal.repair.planners import Planner
 from csijournal.store import KeyAbsent, Store, Write
+from csijournal.transfer import entering
 from csijournal.wire.leases import Lease
 from csijournal.wire.records import GroupRecord
 from csijournal.wire.schema import GROUPS
 from explorer import contents, repairers
 from explorer.engine import Bounds, Space
 from explorer.operations import Operation, guard_name, kind
-from explorer.scenarios import CHOSEN, COLLISION, ONE_LEASE_ID, PEERS, REPAIRS, TWO, Scenario
+from explorer.scenarios import (
+    CHOSEN,
+    COLLISION,
+    ONE_LEASE_ID,
+    PEERS,
+    REPAIRS,
+    RESTORES,
+    TWO,
+    Scenario,
+)
 from explorer.walk import Finding, shortest
 
 Applied = Callable[[], bool]
@@ -68,7 +78,7 @@ class Mutation:
             return [*TWO, *PEERS, *(() if self.faults else CHOSEN)]
         return [
             each
-            for each in (*TWO, *PEERS, *CHOSEN, *REPAIRS, COLLISION, ONE_LEASE_ID)
+            for each in (*TWO, *PEERS, *CHOSEN, *REPAIRS, *RESTORES, COLLISION, ONE_LEASE_ID)
             if each.name in self.where
         ]
 
@@ -236,6 +246,10 @@ def _enter_alone(records: GroupRecords, group_uuid: str, request_name: str) -> I
     yield from islice(_enter_group(records, group_uuid, request_name), 1)
 
 
+def _nothing(*_: object) -> Iterator[object]:
+    return iter(())
+
+
 # Unknown outcomes
 
 
@@ -358,6 +372,26 @@ CODE: tuple[Mutation, ...] = (
         "attach: nothing written to the group after the entry",
         code=_in(manual, "_enter_group", _enter_alone),
         where=("attach | recover", "attach | repair", "attach | drop"),
+    ),
+    Mutation(
+        "restore: group object not held to its absence",
+        partial(_without, ("create group", "no such object")),
+        where=("restore | reserve the same UUID, add",),
+    ),
+    Mutation(
+        "restore: entry not held to its absence",
+        partial(_without, ("put entry", "entry absent")),
+        where=("restore | reserve",),
+    ),
+    Mutation(
+        "restore: cleanup of the UUID not ended before the entry",
+        code=_in(entering, "_end_cleanups", _nothing),
+        where=("restore | check a stale entry | the same",),
+    ),
+    Mutation(
+        "restore: nothing written to the group after the entry",
+        code=_in(apply, "_unconfirmed", lambda *_: ""),
+        where=("restore | repair orphan-group",),
     ),
     Mutation(
         "unknown outcome: taken for done",

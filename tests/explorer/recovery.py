@@ -71,7 +71,8 @@ def _newcomer(store: Store, grace_seconds: float) -> VolumeGroupJournal:
 def require_clean(view: View, facts: Facts, scenario: Scenario, *, undisturbed: bool) -> None:
     """Raise Violation (g) unless entries and groups match and no lease is left.
 
-    Where something went wrong, UUIDs that no lease covers may be stranded.
+    Where something went wrong, UUIDs that no lease covers may be stranded; and
+    at all times those that a restore put back whose entry was refused.
     """
     if view.lease_ids:
         raise Violation("g", "a lease is left at rest")
@@ -81,6 +82,7 @@ def require_clean(view: View, facts: Facts, scenario: Scenario, *, undisturbed: 
         if not pending and not view.whole(request_name, group_uuid):
             raise Violation("g", "an entry without its group is left at rest")
     stranded = view.groups.keys() - set(view.entries.values())
+    stranded -= scenario.restored_uuids
     stranded -= facts.void if undisturbed else facts.void | scenario.uncovered_uuids
     if stranded:
         raise Violation("g", "a group that nothing points at is left at rest")

@@ -16,7 +16,15 @@ from explorer.clients import Program, Script
 from explorer.contents import DIRECTORY, FOREIGN, NOW
 from explorer.history import Began, Call, Ended, Event, Failed, Told
 from explorer.invariants import Facts
-from explorer.repairers import Repairer, attach, drop, repair_dangling, repair_lease, repair_orphan
+from explorer.repairers import (
+    Repairer,
+    attach,
+    drop,
+    repair_dangling,
+    repair_lease,
+    repair_orphan,
+    restore,
+)
 from explorer.versions import NumberedStore
 from support.journals import uuid_number
 
@@ -279,6 +287,12 @@ class Scenario:
         )
 
     @property
+    def restored_uuids(self) -> frozenset[str]:
+        return frozenset(
+            uuid for c in self.clients if isinstance(c, Repairer) for uuid in c.brings_back
+        )
+
+    @property
     def uncovered_uuids(self) -> frozenset[str]:
         bare = [c for c in self.clients if not isinstance(c, Client) or c.lease_size == 0]
         uuids = {uuid for client in bare for uuid in client.own_uuids}
@@ -473,6 +487,11 @@ REPAIRS: tuple[Scenario, ...] = (
         (repair_dangling("n", OLD), client("A", ensure)),
         dangling=True,
     ),
+    Scenario(
+        "repair dangling-entry | reserve the same UUID",
+        (repair_dangling("n", OLD), client("A", Caller.reserve_chosen)),
+        dangling=True,
+    ),
     Scenario("drop | reserve", (drop(FIRST_OF_A), client("A", reserve))),
     Scenario(
         "drop | reserve without a lease",
@@ -483,6 +502,31 @@ REPAIRS: tuple[Scenario, ...] = (
     Scenario("attach | drop", (attach("n", OLD), drop(OLD)), stranded=True),
 )
 """What people do by night, beside clients at work."""
+
+restoring = restore("n", OLD, old=b"member")
+"""Brings back what `reserved` starts with."""
+
+RESTORES: tuple[Scenario, ...] = (
+    Scenario("restore | reserve", (restoring, client("A", reserve))),
+    Scenario(
+        "restore | reserve the same UUID, add",
+        (restoring, client("A", reserve_chosen, lambda caller: caller.add("old"))),
+    ),
+    Scenario("restore | undo", (restoring, client("A", undo)), reserved=True),
+    Scenario("restore | restore", (restoring, restoring)),
+    Scenario("restore | repair orphan-group", (restore("n", OLD), repair_orphan(OLD))),
+    Scenario("restore | recover", (restoring, RECOVERER), dangling=True),
+    Scenario("restore | check a stale entry", (restoring, client("A", check)), dangling=True),
+    Scenario(
+        "restore | repair dangling-entry", (restoring, repair_dangling("n", OLD)), dangling=True
+    ),
+    Scenario(
+        "restore | check a stale entry | the same",
+        (restoring, client("A", check), client("B", check)),
+        dangling=True,
+    ),
+)
+"""A file that is put back, beside clients at work."""
 
 COLLISION = Scenario(
     "two clients, one UUID",

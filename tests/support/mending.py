@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from csijournal.archive import Archive, ArchiveWriter
-from csijournal.journal.grace import GRACE_SECONDS
+from csijournal.journal.cleanup import Cleanup
+from csijournal.journal.grace import GRACE_SECONDS, Grace
+from csijournal.journal.reservations import random_uuid
+from csijournal.journal.steps import Records
 from csijournal.repair.apply import Repairer, backup, carry_out
 from csijournal.repair.plan import Outcome, Plan
 from csijournal.store import Store
 from csijournal.transfer.restore import Restorer, check_archive
+from csijournal.wire.schema import GROUPS
 from csijournal.wire.timestamps import Timestamp
 from support.verified import look
 
@@ -49,6 +54,18 @@ def back_up(store: Store, plans: list[Plan], path: Path) -> Path:
             for record in backup(store, plan):
                 writer.write(record)
     return path
+
+
+def end_cleanups(store: Store) -> None:
+    """What recover does about cleanups whose owners died, once their leases are old."""
+    grace = Grace.of_seconds(GRACE_SECONDS, clock=Timestamp.now)
+    for directory in list(store.object_names(GROUPS.directory_prefix)):
+        instance_id = GROUPS.instance_of(directory) or ""
+        records = Records(store, GROUPS, instance_id, validate=False)
+        for lease in [lease for lease in records.leases() if lease.cleanup]:
+            Cleanup(records, grace, random_uuid).free(lease.uuids[-1])
+            revoked = replace(lease, cleanup=False, helper=False, revoked=True)
+            records.remove_leases([lease.key, revoked.key])
 
 
 def restore(store: Store, path: Path) -> list[Outcome]:

@@ -21,7 +21,7 @@ from csijournal.archive import Record
 from csijournal.check.findings import Finding
 from csijournal.errors import GuardFailed, OutcomeUnknown, UnreadableContent
 from csijournal.repair.backup import BackupFile
-from csijournal.repair.plan import Outcome, Plan
+from csijournal.repair.plan import Outcome, Plan, Step
 from csijournal.repair.planners import Planner
 from csijournal.store.contract import Store, Write
 from csijournal.wire.ownership import KeyRole, ObjectRole, owner_of, role_of
@@ -77,8 +77,7 @@ def carry_out(store: Store, plan: Plan) -> Outcome:
     """Do the plan's steps, as far as the state still allows."""
     for done, step in enumerate(plan.steps):
         try:
-            if step.recheck():
-                store.write(step.write)
+            if step.recheck() and _take(store, step):
                 continue
         except GuardFailed:
             if _is_removed(store, step.write) or _is_lease_gone(store, step.write):
@@ -87,12 +86,35 @@ def carry_out(store: Store, plan: Plan) -> Outcome:
             why = f"{error.message}; run the same command again"
             return Outcome(plan, done, why, unknown=True)
         return Outcome(plan, done, CHANGED)
-    return Outcome(plan, len(plan.steps))
+    return Outcome(plan, len(plan.steps), _unconfirmed(store, plan))
+
+
+def _take(store: Store, step: Step) -> bool:
+    if step.act is not None:
+        return step.act(store)
+    store.write(step.write)
+    return True
+
+
+def _unconfirmed(store: Store, plan: Plan) -> str:
+    """Why what the steps did does not stand; empty where it does."""
+    why = ""
+    for write in plan.confirmations:
+        try:
+            store.write(write)
+        except GuardFailed:
+            why = f"{write.object_name} has gone since"
+        except OutcomeUnknown as error:
+            why = error.message
+    return f"{why}; run the same command again" if why else ""
 
 
 def is_done(store: Store, plan: Plan) -> bool:
-    """Whether all that the plan wanted is so, whoever did it."""
-    return all(_is_so(store, step.write) for step in plan.steps)
+    """Whether all that the plan wanted is so, whoever did it; confirms it then.
+
+    No reading back shows whether a confirmation was written, so it is sent again.
+    """
+    return all(_is_so(store, step.write) for step in plan.steps) and not _unconfirmed(store, plan)
 
 
 def look_into(store: Store, plan: Plan) -> tuple[str, list[Record | None]]:
@@ -253,10 +275,13 @@ class Engine:
         self._steps = 0
         self.tally = tally
 
-    def run(self, plans: Iterable[Plan]) -> Tally:
-        """Carry out the plans.  Raises StoreError, BackupFailed, and what the watcher raises."""
+    def run(self, *phases: Iterable[Plan]) -> Tally:
+        """Carry out the plans, those of one phase before those of the next are made.
+
+        Raises StoreError, BackupFailed, and what the watcher raises.
+        """
         try:
-            for batch in self._batches(plans):
+            for batch in chain.from_iterable(map(self._batches, phases)):
                 jobs = [self._job(plan) for plan in batch]
                 self._back_up(jobs)
                 self._act(jobs)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from csijournal.check.findings import Finding
-from csijournal.store.contract import Guard, KeyAbsent, KeyEquals, Write
+from csijournal.store.contract import Guard, KeyAbsent, KeyEquals, Store, Write
 
 Recheck = Callable[[], bool]
 
@@ -16,13 +16,16 @@ class Step:
     """One guarded write, in words, and what must still be so right before it.
 
     `undoable` is False where a backup cannot bring back what the step takes:
-    a lease that has ended must never come back.
+    a lease that has ended must never come back.  Where `act` is given it does
+    the step, in several writes of which `write` is the one that counts, and
+    returns False where the state no longer allows it.
     """
 
     sentence: str
     write: Write
     recheck: Recheck = lambda: True
     undoable: bool = True
+    act: Callable[[Store], bool] | None = None
 
     @property
     def told(self) -> str:
@@ -36,12 +39,17 @@ class Plan:
 
     `names` are the request names, UUIDs and objects by which a person may ask
     for this plan alone, and `finding` is what it repairs, if anything.
+
+    `confirmations` come after the steps, each whatever became of the others.
+    They change nothing but a version, and fail where what a step relies on has
+    gone.
     """
 
     subject: str
     steps: tuple[Step, ...]
     names: tuple[str, ...] = ()
     finding: Finding | None = None
+    confirmations: tuple[Write, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ meantime has no plan.  Planning writes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from csijournal.check.behind import behind_record
@@ -20,8 +21,10 @@ from csijournal.check.kinds import (
 from csijournal.errors import InvalidInput
 from csijournal.inventory.choose import inventory_of
 from csijournal.inventory.contract import Inventory
+from csijournal.journal.cleanup import Cleanup
 from csijournal.journal.finality import standing_leases
 from csijournal.journal.grace import GRACE_SECONDS, Grace, newest_ns
+from csijournal.journal.reservations import random_uuid
 from csijournal.journal.steps import AnyRecords, Records
 from csijournal.repair.image_ids import put_image_id
 from csijournal.repair.plan import Plan, Recheck, Step
@@ -47,11 +50,13 @@ class Planner:
         inventory: Inventory | None = None,
         grace_seconds: float = GRACE_SECONDS,
         clock: Callable[[], Timestamp] = Timestamp.now,
+        new_uuid: Callable[[], str] = random_uuid,
     ) -> None:
         self._store = store
         self.inventory = inventory_of(store) if inventory is None else inventory
         self._grace = Grace.of_seconds(grace_seconds, clock=clock)
         self._clock = clock
+        self._new_uuid = new_uuid
         self._instances: dict[str, list[str]] = {}
         self._planners: Mapping[FindingKind, Callable[[Finding], Iterator[Step]]] = {
             FindingKind.DANGLING_ENTRY: self._dangling_entry,
@@ -98,7 +103,7 @@ class Planner:
             return records.read_record(uuid) is None and self._is_nothing_behind(records, uuid)
 
         if records.entry_matches(name, uuid) and gone():
-            yield _remove_entry(records, name, uuid, gone)
+            yield self._remove_dangling(records, name, uuid, gone)
 
     def _unpopulated(self, finding: Finding) -> Iterator[Step]:
         records, name, uuid = self._entry_of(finding)
@@ -119,7 +124,21 @@ class Planner:
                 record,
                 lambda: self._is_nothing_behind(records, uuid),
             )
-        yield _remove_entry(records, name, uuid, _is_gone(records, uuid))
+        yield self._remove_dangling(records, name, uuid, _is_gone(records, uuid))
+
+    def _remove_dangling(
+        self, records: AnyRecords, request_name: str, uuid: str, gone: Recheck
+    ) -> Step:
+        """The step that removes an entry without a record, and none of a UUID used again."""
+        schema = records.schema
+        instance_id = records.directory[len(schema.directory_prefix) :]
+
+        def act(store: Store) -> bool:
+            directory: AnyRecords = Records(store, schema, instance_id, validate=False)
+            cleanup = Cleanup(directory, self._grace, self._new_uuid)
+            return cleanup.remove_dangling(request_name, uuid)
+
+        return replace(_remove_entry(records, request_name, uuid, gone), act=act)
 
     def _without_entry(self, finding: Finding) -> Iterator[Step]:
         schema = schema_of(finding.journal)

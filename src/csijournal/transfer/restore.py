@@ -9,7 +9,7 @@ csijournal wrote into its files are left out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,16 +20,22 @@ from csijournal.repair.backup import BackupFile
 from csijournal.repair.plan import Outcome, Plan, Step, still_holds
 from csijournal.store.contract import Guard, ObjectAbsent, Store, Unchanged, Write
 from csijournal.transfer.holders import Holders
+from csijournal.transfer.entering import Enterer
 from csijournal.transfer.words import request_name_of, sentence
 from csijournal.wire.entries import RecordHere, RecordInPool
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.ownership import KeyRole, ObjectRole, Owned, owner_of, role_of
 from csijournal.wire.text import decode, shortened
+from csijournal.wire.timestamps import Timestamp
 
 SENTENCES_MAX = 20
 """How many things a survey says in words; it counts the rest."""
 
+_PHASES = (False, True)
+"""Records first and directories then: an entry must not point at what is still to come."""
+
 _SINCE_THEN = "something else lies there by now; --overwrite replaces it"
+_RECORD_LOST = "not put: what they point at could not be put back, or went away again"
 
 
 @dataclass(frozen=True)
@@ -102,22 +108,25 @@ class Restorer:
         *,
         only: str = "",
         instance_id: str = DEFAULT_INSTANCE_ID,
+        clock: Callable[[], Timestamp] = Timestamp.now,
     ) -> None:
         self._store = store
         self._archive = archive
         self._only = only
         self._holders = Holders(store, archive, instance_id)
+        self._clock = clock
+        self._enterer = Enterer(store, self._selected)
 
     def survey(self) -> Survey:
         """What restore would do.  Raises StoreError."""
         survey = Survey()
-        for difference in self._compared(survey):
+        for difference in self._all_compared(survey):
             survey.add(difference)
         return survey
 
     def differences(self) -> Iterator[Difference]:
         """What restore would do, in the order in which to do it.  Raises StoreError."""
-        return self._compared(Survey())
+        return self._all_compared(Survey())
 
     def restore(
         self, backup_path: Path | None, watcher: Watcher | None = None, tally: Tally | None = None
@@ -131,29 +140,44 @@ class Restorer:
         tally = Tally() if tally is None else tally
         backup_file = BackupFile(backup_path, self._store.place) if backup_path else None
         engine = Engine(self._store, watcher, backup_file, tally)
-        return engine.run(self._plans(watcher, tally, overwrite=backup_file is not None))
+        phases = (
+            self._plans(watcher, tally, directories=directories, overwrite=bool(backup_file))
+            for directories in _PHASES
+        )
+        return engine.run(*phases)
 
-    def _plans(self, watcher: Watcher, tally: Tally, *, overwrite: bool) -> Iterator[Plan]:
-        for difference in self.differences():
+    def _plans(
+        self, watcher: Watcher, tally: Tally, *, directories: bool, overwrite: bool
+    ) -> Iterator[Plan]:
+        for difference in self._compared(Survey(), directories=directories):
             problem = difference.problem
             if difference.overwrites and not overwrite:
                 problem = _SINCE_THEN
             if problem:
-                tally.count(done=False)
-                watcher.carried_out(Outcome(difference.plan, 0, problem), done=False)
-            else:
-                yield difference.plan
+                _tell_left(difference.plan, problem, watcher, tally)
+                continue
+            plan, left_out = self._enterer.complete(difference.plan, self._clock())
+            if left_out:
+                _tell_left(difference.plan, f"{left_out:,} of them {_RECORD_LOST}", watcher, tally)
+            write = plan.steps[-1].write
+            if not left_out or write.puts or write.deletions:
+                yield plan
 
-    def _compared(self, survey: Survey) -> Iterator[Difference]:
-        for directories in (False, True):
-            for whole_record in self._archive.records():
-                record = self._part(whole_record)
-                if record is None or _is_directory(record) is not directories:
-                    continue
-                survey.selected += 1
-                difference = _compare_or_tell(self._store, record, self._holders)
-                if difference is not None:
-                    yield difference
+    def _all_compared(self, survey: Survey) -> Iterator[Difference]:
+        for directories in _PHASES:
+            yield from self._compared(survey, directories=directories)
+
+    def _compared(self, survey: Survey, *, directories: bool) -> Iterator[Difference]:
+        for record in self._selected():
+            if _is_directory(record) is not directories:
+                continue
+            survey.selected += 1
+            difference = _compare_or_tell(self._store, record, self._holders)
+            if difference is not None:
+                yield difference
+
+    def _selected(self) -> Iterator[Record]:
+        return filter(None, map(self._part, self._archive.records()))
 
     def _part(self, record: Record) -> Record | None:
         """What of a record is to be restored; None for nothing."""
@@ -167,6 +191,11 @@ class Restorer:
                 return None
             record = replace(record, keys=kept)
         return record if not self._only else _about(record, self._only)
+
+
+def _tell_left(plan: Plan, why: str, watcher: Watcher, tally: Tally) -> None:
+    tally.count(done=False)
+    watcher.carried_out(Outcome(plan, 0, why), done=False)
 
 
 @dataclass
