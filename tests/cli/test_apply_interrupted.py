@@ -173,20 +173,31 @@ def test_a_signal_lets_the_plan_under_way_finish_and_the_rest_is_told(
     assert require_told_and_undone(cli, case.command, before, ended.stderr) == number + 1
 
 
+def done_when_lost(case: Case, number: int) -> int:
+    """How much is done where output is lost in the plan of this number.
+
+    Repair prints each plan, restore only what it skips and its end.
+    """
+    return number + 1 if case.command == "repair" else COUNT
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.command)
 @pytest.mark.parametrize("number", points(COUNT))
-def test_a_reader_that_goes_away_stops_repair_and_standard_error_tells(
-    dangled: CLI, number: int
+def test_a_reader_that_goes_away_ends_it_and_standard_error_tells(
+    request: pytest.FixtureRequest, case: Case, number: int
 ) -> None:
-    before = dangled.dump()
+    cli: CLI = request.getfixturevalue(case.fixture)
+    before = cli.dump()
     reader, writer = os.pipe()
     body = at_plan(number, f"os.close({reader})")
 
     with os.fdopen(writer, "wb"):
-        ended = _run_with_reader(dangled, script(body), REPAIR, reader, writer)
+        ended = _run_with_reader(cli, script(body), case.arguments, reader, writer)
 
     assert ended.returncode == 141
     assert "the reader of the output went away" in ended.stderr
-    assert require_told_and_undone(dangled, "repair", before, ended.stderr) == number + 1
+    done = require_told_and_undone(cli, case.command, before, ended.stderr)
+    assert done == done_when_lost(case, number)
 
 
 def _run_with_reader(
@@ -208,19 +219,22 @@ def _run_with_reader(
     return subprocess.CompletedProcess(arguments, process.returncode, "", err)
 
 
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.command)
 @pytest.mark.parametrize("number", points(COUNT))
-def test_a_full_disk_behind_standard_output_stops_repair_and_standard_error_tells(
-    dangled: CLI, number: int
+def test_a_full_disk_behind_standard_output_ends_it_and_standard_error_tells(
+    request: pytest.FixtureRequest, case: Case, number: int
 ) -> None:
-    before = dangled.dump()
+    cli: CLI = request.getfixturevalue(case.fixture)
+    before = cli.dump()
     body = at_plan(number, "os.dup2(os.open('/dev/full', os.O_WRONLY), 1)")
 
-    ended = run(dangled, script(body), REPAIR)
+    ended = run(cli, script(body), case.arguments)
 
     assert ended.returncode == 74
     assert "the output cannot be written: No space left on device" in ended.stderr
     assert "Changes that were asked for have been made" not in ended.stderr
-    assert require_told_and_undone(dangled, "repair", before, ended.stderr) == number + 1
+    done = require_told_and_undone(cli, case.command, before, ended.stderr)
+    assert done == done_when_lost(case, number)
 
 
 @pytest.mark.parametrize("output", ["/dev/full", "closed"])

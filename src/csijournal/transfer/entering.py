@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from csijournal.archive import Record
+from csijournal.compat import zip_strict
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import Records
 from csijournal.repair.plan import Plan, Step
@@ -96,7 +97,7 @@ def _sorted(records: Records[Any], entries: list[Entry]) -> tuple[list[Entry], l
     found = records.read_records(entry.uuid or "" for entry in entries)
     names = [record.request_name if record is not None else None for _, record in found]
     sorted_: tuple[list[Entry], list[Entry]] = ([], [])
-    for entry, name in zip(entries, names, strict=True):
+    for entry, name in zip_strict(entries, names):
         sorted_[name != entry.request_name].append(entry)
     return sorted_
 
