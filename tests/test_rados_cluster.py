@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -12,7 +12,7 @@ from cluster import ThrowawayCluster
 from csijournal.cli.namespaces import each_namespace
 from csijournal.cli.options import Settings
 from csijournal.errors import PlaceNotFound, PlaceUnusable
-from csijournal.store import Write
+from csijournal.store import ObjectAbsent, Write
 from csijournal.store.group_commit import GroupCommitStore
 from csijournal.store.memory import MemoryStore
 from csijournal.store.places import Places
@@ -157,3 +157,26 @@ def test_all_namespaces_are_looked_at_over_one_login_and_one_walk_through_the_po
     }
     assert len(walks) == 1
     assert len(logins) == 1
+
+
+def test_all_namespaces_are_found_without_a_listing_where_none_is_wanted(
+    ceph: ThrowawayCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The usual ones and those of RBD's own list, as far as they hold a journal."""
+
+    def walk(*_: object) -> NoReturn:
+        raise AssertionError("the pool is listed")
+
+    pool = "unlisted"
+    ceph.create_pool(pool)
+    with RADOSStore(pool, conf=ceph.conf) as store:
+        store.write(Write("csi.groups.default", guards=(ObjectAbsent(),)))
+        store.write(Write("rbd_namespace", puts={"name_rbd-ns": b"", "name_empty": b""}))
+    for namespace in ("csi", "rbd-ns", "elsewhere"):
+        with RADOSStore(pool, namespace, conf=ceph.conf) as store:
+            store.write(Write("csi.groups.default", guards=(ObjectAbsent(),)))
+    monkeypatch.setattr(Lister, "_walk", walk)
+    settings = Settings()
+    settings.given = {"pool": pool, "conf": str(ceph.conf)}
+    names = [chosen.given["namespace"] for chosen in each_namespace(settings, deep=False)]
+    assert names == ["", "csi", "rbd-ns"]

@@ -91,6 +91,8 @@ class _Check:
             for finding in look(verifier):
                 self._tell(settings, store.place, finding)
             summary = self.summaries[store.place] = verifier.summary
+            if self.asked.all_namespaces and self.scan.depth is Depth.QUICK:
+                summary.not_looked_at.append("namespaces that only a listing of the pool shows")
             if not self.asked.all_namespaces:
                 _note_other_namespaces(settings, store, summary)
             if self.report is not None:
