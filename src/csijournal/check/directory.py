@@ -10,7 +10,6 @@ from csijournal.check.commands import drop_entry
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
 from csijournal.check.instances import directory_id
-from csijournal.check.reading import as_cut_key
 from csijournal.errors import InvalidRequestName
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import AnyRecords
@@ -57,7 +56,7 @@ class DirectoryCheck:
             if isinstance(entry.target, RecordInPool):
                 pointing.elsewhere.append(entry)
             elif entry.uuid is None:
-                yield self._cut(key) or self._corrupt(entry)
+                yield self._corrupt(entry)
             else:
                 pointing.here.append(entry)
 
@@ -70,7 +69,7 @@ class DirectoryCheck:
         lease = parse_lease(key, value)
         if lease is None:
             found = shortened(decode(value))
-            yield self._cut(key) or self._finding(FindingKind.UNKNOWN_KEY, found, key=key)
+            yield self._finding(FindingKind.UNKNOWN_KEY, found, key=key)
             return
         self._context.summary.journals[self._schema.journal].leases += 1
         if self._context.grace.is_over(lease.since.nanoseconds):
@@ -96,14 +95,6 @@ class DirectoryCheck:
     def _corrupt(self, entry: Entry) -> Finding:
         found = f"holds {shortened(entry.value)}"
         return self._entry_finding(FindingKind.CORRUPT_ENTRY, entry, found)
-
-    def _cut(self, key: str) -> Finding | None:
-        cut = as_cut_key(self._context.store, self._records.directory, key)
-        if cut is None:
-            return None
-        return self._context.unreadable(
-            cut, journal=self._schema.journal, instance_id=self._instance_id
-        )
 
     def _entry_finding(self, kind: FindingKind, entry: Entry, found: str) -> Finding:
         is_group = self._schema is GROUPS

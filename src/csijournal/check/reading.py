@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from csijournal.store.contract import Store, Unreadable, unreadable_in
 from csijournal.wire.records import AnyRecord
 from csijournal.wire.schema import AnySchema
-from csijournal.wire.text import encode
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,3 @@ def read_pages(
         if not page:
             return
         after = max(page)
-
-
-def as_cut_key(store: Store, object_name: str, key: str) -> Unreadable | None:
-    """The key as one that cannot be read, where only a listing shows it; else None.
-
-    librados hands a key that holds U+0000 out up to there, so that a listing shows
-    a key that a keyed read does not find.
-    """
-    shown = store.read_page(object_name, prefix=key, limit=1) or {}
-    if key not in shown or key in (store.read_keys(object_name, (key,)) or {}):
-        return None
-    return Unreadable(object_name, encode(key), "holds U+0000: it is longer than shown")

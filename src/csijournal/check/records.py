@@ -13,7 +13,7 @@ from csijournal.check.context import Context
 from csijournal.check.findings import Finding
 from csijournal.check.instances import Instance, directory_id
 from csijournal.check.kinds import UNPOPULATED, contradiction
-from csijournal.check.reading import Seen, as_cut_key, read_records
+from csijournal.check.reading import Seen, read_records
 from csijournal.check.settling import Settling
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import AnyRecords
@@ -72,8 +72,6 @@ class EntryCheck:
             value = values[suspect.records.directory].get(suspect.key)
             if value == encode(suspect.uuid):
                 yield from self._settled(suspect, seen)
-            elif value is None:
-                yield from self._cut(suspect)
 
     def unreadable(self, seen: Seen, instance_id: str = "") -> Iterator[Finding]:
         """What cannot be read of a record, told once."""
@@ -102,15 +100,6 @@ class EntryCheck:
             keys[suspect.records.directory].append(suspect.key)
         store = self._context.store
         return {name: store.read_keys(name, wanted) or {} for name, wanted in keys.items()}
-
-    def _cut(self, suspect: EntrySuspect) -> Iterator[Finding]:
-        cut = as_cut_key(self._context.store, suspect.records.directory, suspect.key)
-        if cut is not None:
-            yield self._context.unreadable(
-                cut,
-                journal=suspect.records.schema.journal,
-                instance_id=directory_id(suspect.records),
-            )
 
     def _settled(self, suspect: EntrySuspect, seen: Seen) -> Iterator[Finding]:
         kind = contradiction(seen.schema, suspect.entry.request_name, seen.record)

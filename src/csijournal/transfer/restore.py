@@ -19,8 +19,8 @@ from csijournal.repair.apply import Engine, Tally, Watcher
 from csijournal.repair.backup import BackupFile
 from csijournal.repair.plan import Outcome, Plan, Step, still_holds
 from csijournal.store.contract import Guard, ObjectAbsent, Store, Unchanged, Write
-from csijournal.transfer.holders import Holders
 from csijournal.transfer.entering import Enterer
+from csijournal.transfer.holders import Holders
 from csijournal.transfer.words import request_name_of, sentence
 from csijournal.wire.entries import RecordHere, RecordInPool
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
