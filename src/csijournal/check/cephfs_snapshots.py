@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from csijournal.check.catalog import FindingKind
 from csijournal.check.cephfs_references import SnapshotOwners
 from csijournal.check.cephfs_subvolumes import SubvolumeComparison
-from csijournal.check.claims import is_drivers, owner_in_words
+from csijournal.check.claims import has_driver_keys, lowered_to, made_for
 from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
@@ -180,7 +180,7 @@ class SnapshotComparison(Comparison):
         """Whether it is the driver's, and nobody is at work on it."""
         name = details.thing.name
         known = self._names.is_one(name) or self._volume_names.is_one(name)
-        if details.has_pending_clones or not (known or is_drivers(details.metadata)):
+        if details.has_pending_clones or not (known or has_driver_keys(details.metadata)):
             return False
         # The manager does not tell the age of a snapshot; that of a young subvolume is young.
         for thing in self._inventory.subvolume(details.thing.within).things:
@@ -198,9 +198,8 @@ class SnapshotComparison(Comparison):
         parts = [f"in {where}filesystem {self._inventory.filesystem}"]
         if is_of_clone:
             parts.append(f"made to clone volume {uuid} from, and not removed after that")
-        owner = owner_in_words(details.metadata)
-        parts += [f"made for {owner}"] if owner else []
-        found = ", ".join(parts)
+        parts.append(made_for(details.metadata))
+        found = ", ".join(filter(None, parts))
         if not is_of_clone:
             found += f"; no record in {self._records.namespaces}"
         return self._context.finding_of(
@@ -209,6 +208,7 @@ class SnapshotComparison(Comparison):
             uuid,
             found,
             thing=str(thing),
+            lowered_to=lowered_to(details.thing.name, details.metadata),
         )
 
 

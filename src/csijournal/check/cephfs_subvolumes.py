@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from csijournal.check.catalog import FindingKind
 from csijournal.check.cephfs_references import SnapshotOwners
-from csijournal.check.claims import is_drivers, owner_in_words
+from csijournal.check.claims import has_driver_keys, lowered_to, made_for
 from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
@@ -91,6 +91,7 @@ class SubvolumeComparison(Comparison):
                 self._told(details),
                 thing=f"subvolume {printable(details.thing.name)}",
                 size_bytes=details.size_bytes,
+                lowered_to=lowered_to(details.thing.name, details.metadata),
             )
 
     # Records without a subvolume
@@ -174,7 +175,7 @@ class SubvolumeComparison(Comparison):
             return False
         if details.is_retained and self._owners.count(details.snapshots):
             return False
-        return self._names.is_one(details.thing.name) or is_drivers(details.metadata)
+        return self._names.is_one(details.thing.name) or has_driver_keys(details.metadata)
 
     def _told(self, details: SubvolumeDetails) -> str:
         where = f"group {details.thing.within} of filesystem {self._inventory.filesystem}"
@@ -187,9 +188,8 @@ class SubvolumeComparison(Comparison):
             needed = self._owners.count(details.snapshots)
             count = len(details.snapshots)
             parts.append(f"{count} snapshot{'' if count == 1 else 's'}, {needed} with a record")
-        owner = owner_in_words(details.metadata)
-        parts += [f"made for {owner}"] if owner else []
-        return f"{', '.join(parts)}; no record in {self._records.namespaces}"
+        parts.append(made_for(details.metadata))
+        return f"{', '.join(filter(None, parts))}; no record in {self._records.namespaces}"
 
 
 def _name_of(uuid: str, record: ImageRecord) -> str:

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from csijournal.check.catalog import Severity
+from csijournal.check.claims import lowered_to
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.rbd_broken import BrokenImages
 from csijournal.check.rbd_view import RBDView, batches, journal_of
-from csijournal.check.rbd_words import has_driver_keys, in_words
+from csijournal.check.rbd_words import in_words
 from csijournal.errors import printable
 from csijournal.inventory.contract import NotCompared, Thing, ThingKind
 from csijournal.inventory.names import DriverName
 from csijournal.inventory.rbd_image import ImageDetails
 from csijournal.inventory.rbd_lists import MIRRORING
-from csijournal.wire.schema import SNAPSHOTS, VOLUMES
-
-_DEFAULT_PREFIXES = (VOLUMES.default_name_prefix, SNAPSHOTS.default_name_prefix)
+from csijournal.wire.schema import VOLUMES
 
 
 class UnrecordedImages:
@@ -96,19 +95,16 @@ class UnrecordedImages:
         if details is None:
             self._broken.note(thing)
             return
-        lowered_to = self._lowered_to(thing, parts, details)
+        less = self._lowered_to(thing, details)
         kind = FindingKind.IMAGE_WITHOUT_RECORD
-        yield self._finding(kind, thing, parts, details, lowered_to=lowered_to)
+        yield self._finding(kind, thing, parts, details, lowered_to=less)
 
-    def _lowered_to(
-        self, thing: Thing, parts: DriverName, details: ImageDetails | NotCompared
-    ) -> Severity | None:
+    def _lowered_to(self, thing: Thing, details: ImageDetails | NotCompared) -> Severity | None:
         """How much less it matters where the image may well be in order."""
         if thing.thing_id in self._view.inventory.mirrored():
             return Severity.NOTE
         metadata = details.metadata if isinstance(details, ImageDetails) else {}
-        is_driver_s = parts.prefix in _DEFAULT_PREFIXES or has_driver_keys(metadata)
-        return None if is_driver_s else Severity.WARNING
+        return lowered_to(thing.name, metadata)
 
     def _finding(
         self,

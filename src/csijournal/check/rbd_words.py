@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from csijournal.check.claims import made_for
 from csijournal.check.story import age_in_words
 from csijournal.errors import printable
 from csijournal.inventory.contract import Details, NotCompared
@@ -15,22 +16,13 @@ NAMED_MAX = 5
 """How many snapshots or clones are named; all are counted."""
 
 _KIB = 1024
-_CLAIM = "csi.storage.k8s.io/pvc/"
-_SNAPSHOT = "csi.storage.k8s.io/volumesnapshot/"
-_VOLUME_NAME = "csi.storage.k8s.io/pv/name"
-_DRIVER_KEYS = ("csi.storage.k8s.io/", "csi.ceph.com/", "rbd.csi.ceph.com/", ".rbd.csi.ceph.com/")
-
-
-def has_driver_keys(metadata: Mapping[str, str]) -> bool:
-    """Whether Ceph-CSI has written to the metadata of an image."""
-    return any(key.startswith(_DRIVER_KEYS) for key in metadata)
 
 
 def in_words(details: ImageDetails | NotCompared, grace: Grace) -> str:
     """What an image tells, or why it could not be asked."""
     if isinstance(details, NotCompared):
         return str(details)
-    parts = [_size(details), _age(details, grace), _claim(details.metadata)]
+    parts = [_size(details), _age(details, grace), made_for(details.metadata)]
     kept = [snapshot.name for snapshot in details.snapshots if snapshot.purpose != "trash"]
     parts.append(named("snapshot", kept))
     parts.append(named("clone", [_linked(child) for child in details.children]))
@@ -74,18 +66,6 @@ def _age(details: Details, grace: Grace) -> str:
         return ""
     age_seconds = max(0, grace.age_ns(details.created_ns)) / NANOSECONDS
     return f"made {age_in_words(age_seconds)} ago"
-
-
-def _claim(metadata: Mapping[str, str]) -> str:
-    """For whom it was made, as far as the driver was told to note that."""
-    for noun, prefix in (("claim", _CLAIM), ("volume snapshot", _SNAPSHOT)):
-        name = metadata.get(f"{prefix}name")
-        if name:
-            return f"made for {noun} {printable(metadata.get(f'{prefix}namespace', '?'))}/" + (
-                printable(name)
-            )
-    volume = metadata.get(_VOLUME_NAME)
-    return f"made for {printable(volume)}" if volume else ""
 
 
 def _linked(child: LinkedImage) -> str:
