@@ -203,6 +203,33 @@ def test_two_objects_that_hold_one_handle_are_both_known() -> None:
     assert [it.object.name for it in read.holders(U1, Role.VOLUME)] == ["pvc-1", "pvc-2"]
 
 
+def test_an_object_is_one_and_the_same_also_where_its_list_was_given_twice() -> None:
+    read = lists(volume(handle(U1)), volume(handle(U1)), volume(handle(U1), "pvc-2"))
+    assert len({it.object.identity for it in read.holders(U1, Role.VOLUME)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("phase", "policy", "deleted", "goes"),
+    [
+        ("Bound", "Delete", "", False),
+        ("Released", "Delete", "", True),
+        ("Failed", "Delete", "", True),
+        ("Released", "Retain", "", False),
+        ("Bound", "Retain", "2024-10-24T08:00:00Z", True),
+    ],
+)
+def test_an_object_that_is_being_deleted_takes_its_volume_along(
+    phase: str, policy: str, deleted: str, goes: bool
+) -> None:
+    item = volume(handle(U1))
+    item["status"]["phase"] = phase
+    item["spec"]["persistentVolumeReclaimPolicy"] = policy
+    if deleted:
+        item["metadata"]["deletionTimestamp"] = deleted
+    (known,) = lists(item).named(U1)
+    assert known.object.is_being_deleted is goes
+
+
 # What is passed over
 
 
@@ -265,6 +292,21 @@ def test_a_kind_that_no_list_has_was_not_looked_at() -> None:
     ]
 
 
+def test_a_single_object_does_not_say_that_there_are_no_others() -> None:
+    read = lists(volume(handle(U1)))
+    assert len(read.holders(U1, Role.VOLUME)) == 1
+    assert not read.is_complete(ObjectKind.VOLUME)
+    assert read.sources[0].counts == {ObjectKind.VOLUME: 1}
+
+
+def test_a_cluster_that_does_not_know_a_kind_can_say_that_it_has_none() -> None:
+    read = lists(kubectl_list([volume(handle(U1))]))
+    hint = next(it.hint for it in read.not_compared() if "GroupReplication" in it.what)
+    line = hint.partition("echo '")[2].partition("'")[0]
+    read.add(line.encode(), "by hand", 0)
+    assert read.is_complete(ObjectKind.GROUP_REPLICATION)
+
+
 def test_an_empty_list_of_kubectl_says_nothing_of_any_kind() -> None:
     read = lists(kubectl_list([]))
     assert read.looked_at() == frozenset()
@@ -310,6 +352,12 @@ def test_several_documents_and_files_are_read_one_after_another(tmp_path: Path) 
     assert read.listed_ns == 5
     assert [source.name for source in read.sources] == [str(one), str(two), "standard input"]
     assert read.sources[0].counts == {ObjectKind.VOLUME: 2}
+
+
+def test_the_caller_may_know_when_the_lists_were_made(tmp_path: Path) -> None:
+    path = tmp_path / "copied-since.json"
+    path.write_bytes(raw(kubectl_list([volume(handle(U1))])))
+    assert KubernetesLists.read([path], listed_ns=7).listed_ns == 7
 
 
 def test_without_lists_nothing_was_listed() -> None:

@@ -2,7 +2,8 @@
 
 csijournal never talks to Kubernetes.  A list is a List, the list of one kind as
 the API serves it, single objects, or any of these one after another.  A kind
-that no list has was not looked at: kubectl's empty List does not say what it is empty of.
+that no list has was not looked at: kubectl's empty List does not say what it is empty of,
+and a single object does not say that there are no others.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from csijournal.inventory.kubernetes_objects import (
 from csijournal.wire.handles import Handle, is_migrated_handle
 
 STANDARD_INPUT = "-"
+_STDIN_NAME = "standard input"
 
 MAKE_HINT = (
     "Make it so, with the types that your cluster knows: for type in persistentvolumes"
@@ -98,23 +100,30 @@ class KubernetesLists:
         self.passed_over = PassedOver()
         self.sources: list[ListSource] = []
         self._by_uuid: defaultdict[str, list[KnownHandle]] = defaultdict(list)
+        self._listed: set[ObjectKind] = set()
         self._incomplete: dict[ObjectKind, str] = {}
 
     @classmethod
     def read(
-        cls, paths: Iterable[str | os.PathLike[str]], *, stdin: BinaryIO | None = None
+        cls,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        listed_ns: int | None = None,
+        stdin: BinaryIO | None = None,
     ) -> KubernetesLists:
         """The lists in these files, `-` being standard input.  Raises InvalidInputFile.
 
-        A file's time is taken for the time of the list.
+        All were made at `listed_ns`; without it, a file's time is taken for
+        the time of its lists.
         """
         lists = cls()
         for path in paths:
             name = os.fspath(path)
             if name == STANDARD_INPUT:
-                lists.add((stdin or sys.stdin.buffer).read(), "standard input", time.time_ns())
+                raw, name, file_ns = (stdin or sys.stdin.buffer).read(), _STDIN_NAME, time.time_ns()
             else:
-                lists.add(*_read_file(name))
+                raw, name, file_ns = _read_file(name)
+            lists.add(raw, name, file_ns if listed_ns is None else listed_ns)
         return lists
 
     def add(self, raw: bytes, name: str, listed_ns: int) -> None:
@@ -150,29 +159,30 @@ class KubernetesLists:
 
     def looked_at(self) -> frozenset[ObjectKind]:
         """The kinds of which there is a list, complete or not."""
-        return frozenset(kind for source in self.sources for kind in source.counts)
+        return frozenset(self._listed)
 
-    def not_compared(self) -> tuple[NotCompared, ...]:
-        """The kinds without a list, and those whose list was cut short.
+    def not_compared(self, kinds: Iterable[ObjectKind] = ObjectKind) -> tuple[NotCompared, ...]:
+        """Of these kinds those without a list, and those whose list was cut short.
 
         The sidecar of group snapshots and CSI-Addons are not everywhere: whether
         a missing kind matters is for the caller.
         """
+        wanted = [*kinds]
         missing = (
             NotCompared(f"Kubernetes' {kind.value}s", "no list has this kind", _empty_hint(kind))
-            for kind in ObjectKind
-            if kind not in self.looked_at()
+            for kind in wanted
+            if kind not in self._listed
         )
         cut = (
-            NotCompared(f"Kubernetes' {kind.value}s", why, MAKE_HINT)
-            for kind, why in self._incomplete.items()
-            if kind in self.looked_at()
+            NotCompared(f"Kubernetes' {kind.value}s", self._incomplete[kind], MAKE_HINT)
+            for kind in wanted
+            if kind in self._listed and kind in self._incomplete
         )
         return (*missing, *cut)
 
     def is_complete(self, kind: ObjectKind) -> bool:
         """Whether a list of this kind was given, and none was cut short."""
-        return kind in self.looked_at() and kind not in self._incomplete
+        return kind in self._listed and kind not in self._incomplete
 
     # Taking in
 
@@ -186,15 +196,18 @@ class KubernetesLists:
             return
         if not isinstance(items, list):
             raise where.error("items is not a list")
+        listed: Counter[ObjectKind] = Counter()
         if kind:
-            counts[kind] += 0  # an empty list of one kind says that there are none
+            listed[kind] += 0  # an empty list of one kind says that there are none
         self._note_cut(document, kind, where)
         for number, item in enumerate(items, 1):
             at = where.item(number)
             if not isinstance(item, dict):
                 raise at.error("it is not an object")
             # The API leaves kinds out of the items of a built-in kind's list.
-            self._add_item(item, kind_named(item.get("kind")) or kind, at, counts)
+            self._add_item(item, kind_named(item.get("kind")) or kind, at, listed)
+        self._listed.update(listed)
+        counts.update(listed)
 
     def _note_cut(
         self, document: Mapping[str, Any], kind: ObjectKind | None, where: _Where
@@ -287,7 +300,8 @@ def _empty_hint(kind: ObjectKind) -> str:
     return (
         "An empty list of `kubectl get` does not say of which kind there are none. The API's"
         f" own does: kubectl get --raw {_API_PATHS[kind]} >> FILE"
-        " (`kubectl api-versions` shows the versions that your cluster has)"
+        " (`kubectl api-versions` shows the versions that your cluster has). Where your cluster"
+        f' does not know the kind: echo \'{{"kind": "{kind.value}List", "items": []}}\' >> FILE'
     )
 
 

@@ -44,7 +44,8 @@ class KubernetesObject:
     `claim` is NAMESPACE/NAME of the user's object that it is bound to, "" where
     none.  `policy` is what happens when the user deletes that: Retain or
     Delete.  `attributes` are the driver's, such as pool, journalPool,
-    clusterID, fsName, imageName.  `source_name` is the file that it came from.
+    clusterID, fsName, imageName.  `source_name` is the file that it came from,
+    `uid` Kubernetes' own id of it, and `deleted` since when it is to go.
     """
 
     kind: ObjectKind
@@ -58,9 +59,25 @@ class KubernetesObject:
     attributes: Mapping[str, str] = field(default_factory=dict)
     claim_uid: str = ""
     source_name: str = ""
+    uid: str = ""
+    deleted: str = ""
+
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether it goes, and takes its volume, snapshot or group along."""
+        return bool(self.deleted) or (self.policy == "Delete" and self.phase in _ENDING_PHASES)
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells it from all other objects, also where a list was given twice."""
+        return (self.uid,) if self.uid else (self.kind.value, self.name, self.claim_uid)
 
     def __str__(self) -> str:
         return f"{self.kind.value} {self.name}"
+
+
+_ENDING_PHASES = frozenset({"Released", "Failed"})
+"""Of a PersistentVolume whose claim is gone: the driver is asked to delete the volume."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,8 @@ def describe(kind: ObjectKind, item: Fields, source_name: str) -> KubernetesObje
         attributes=_texts(holder, names.attributes),
         claim_uid=_text(reference, "uid"),
         source_name=source_name,
+        uid=_text(metadata, "uid"),
+        deleted=_text(metadata, "deletionTimestamp"),
     )
 
 
