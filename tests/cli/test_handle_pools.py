@@ -72,7 +72,9 @@ def test_a_number_that_means_two_things_leads_to_the_pool_with_the_uuid(
     assert f"the metadata pool of filesystem {FILESYSTEM} (id {numbers.both})" in found.err
     assert "namespace csi" in found.err
     assert "cluster id is some (not verified" in found.err
-    assert "looked in pool" in cli("show", handle(nowhere), *conf, code=3).err
+    missed = cli("show", handle(nowhere), *conf, code=3).err
+    assert "looked in pool" in missed
+    assert "--cluster-mapping says what it stands for here, or give -p" in missed
     cli("show", handle(in_cephfs), *conf, "--driver", "cephfs")
     cli("show", handle(in_cephfs), *conf, "--driver", "rbd", code=3)
 
@@ -89,6 +91,8 @@ def test_a_number_that_means_nothing_here_is_told_with_the_cluster_of_the_handle
     said = cli.refused("show", handle, *conf, code=16)
     assert "no pool and no filesystem with the id 4711" in said
     assert "cluster id is far-away" in said
+    assert f"pool handle-data (id {numbers.pool_alone})" in said
+    assert f"filesystem {FILESYSTEM} (id {numbers.both}, metadata pool handle-meta)" in said
     pool_s = str(Handle("c", numbers.pool_alone, str(uuid.uuid4())))
     assert "no filesystem" in cli.refused("show", pool_s, *conf, "--driver", "cephfs", code=16)
 

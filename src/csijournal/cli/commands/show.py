@@ -116,6 +116,11 @@ def _not_found(
         meant = {one.location_id for one in handles_meant(settings.given, handle)}
         if store.pool_id not in meant:
             looked += f" The handle names the pool with the id {handle.location_id}."
+        if "cluster_mapping" not in settings.given:
+            looked += (
+                " The number in a handle is that of the cluster that made it: where that is"
+                " another one, --cluster-mapping says what it stands for here, or give -p."
+            )
     looked += _neighbours(store, settings)
     more = _more(settings, what)
     return NotFound(

@@ -17,6 +17,9 @@ from csijournal.wire.handles import Handle
 RECORD_PREFIXES = ("csi.volume.group.", "csi.volume.", "csi.snap.")
 """The objects that a handle's UUID may name (Ceph-CSI, internal/journal)."""
 
+_NAMED_MAX = 10
+"""How many pools and filesystems a message names: the newest, since ids only grow."""
+
 
 @dataclass(frozen=True)
 class HandlePool:
@@ -87,7 +90,8 @@ def _candidates(
         numbers = " or ".join(str(handle.location_id) for handle in thought_of)
         raise PlaceNotFound(
             f"this cluster has no {_meaning(namespaces)} with the id {numbers}",
-            hint=f"Is the handle of another cluster? Its cluster id is {thought_of[0].cluster_id};"
+            hint=f"{_there_are(cluster, namespaces)} Is the handle of another cluster? Its"
+            f" cluster id is {thought_of[0].cluster_id};"
             " --cluster-mapping says what it stands for after a failover",
         )
     return found
@@ -127,6 +131,23 @@ def _filesystems(cluster: RADOSCluster, *, required: bool) -> dict[int, Filesyst
         )
         raise
     return {filesystem.filesystem_id: filesystem for filesystem in filesystems}
+
+
+def _there_are(cluster: RADOSCluster, namespaces: Mapping[str, str]) -> str:
+    """What this cluster has instead, as a sentence."""
+    pools = cluster.pools()
+    there: list[str] = []
+    if "rbd" in namespaces:
+        there += [f"pool {name} (id {number})" for number, name in sorted(pools.items())]
+    if "cephfs" in namespaces:
+        found = _filesystems(cluster, required=False).values()
+        there += [
+            f"filesystem {one.name} (id {one.filesystem_id},"
+            f" metadata pool {pools.get(one.metadata_pool_id, one.metadata_pool_id)})"
+            for one in found
+        ]
+    more = f" and {len(there) - _NAMED_MAX} more" if len(there) > _NAMED_MAX else ""
+    return f"There are here: {', '.join(there[-_NAMED_MAX:]) or 'none'}{more}."
 
 
 def _meaning(namespaces: Mapping[str, str]) -> str:

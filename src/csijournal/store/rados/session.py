@@ -55,6 +55,18 @@ class Session:
         connection = self.connection()
         return self._asked(connection, lambda: connection.cluster.pool_reverse_lookup(pool_id))
 
+    def pools(self) -> dict[int, str]:
+        """The names of all pools by their ids, as this client's map has them."""
+        connection = self.connection()
+
+        def listed() -> dict[int, str]:
+            cluster = connection.cluster
+            ids = {name: cluster.pool_lookup(name) for name in cluster.list_pools()}
+            # One that was removed in between has none.
+            return {pool_id: name for name, pool_id in ids.items() if pool_id is not None}
+
+        return self._asked(connection, listed)
+
     def filesystems(self) -> list[Filesystem]:
         """The cluster's filesystems.  Raises PermissionDenied without mon 'allow r'."""
         dump = self.mon_command("fs dump")
