@@ -119,6 +119,16 @@ def test_a_damaged_reservation_is_exit_code_6_and_names_verify(cli: CLI) -> None
     assert cli.dump() == before
 
 
+def test_a_reservation_in_a_shard_of_the_directory_is_found(cli: CLI) -> None:
+    cli.put(f"{DIRECTORY}.3", **{f"{GROUPS.entry_prefix}snap-1": UUID})
+    cli.put_group(UUID, "snap-1")
+    cli.put(f"{DIRECTORY}.10", **{f"{GROUPS.entry_prefix}snap-2": OTHER_UUID})
+
+    assert UUID in cli("check", "snap-1").out
+    assert OTHER_UUID in cli.refused("check", "snap-2", code=3)
+    cli("check", "snap-3", code=3)
+
+
 def test_a_journal_that_does_not_exist_is_exit_code_16_and_is_not_made(cli: CLI) -> None:
     assert "there is no journal at" in cli.refused("check", "snap-1", code=16)
     assert not cli.state.exists()

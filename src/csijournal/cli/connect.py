@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import click
 
+from csijournal.check.instances import probe_shards
 from csijournal.cli.options import Settings
 from csijournal.cli.output import note
 from csijournal.cli.rados_options import LookedIn, location_of_options, open_rados
@@ -18,6 +19,7 @@ from csijournal.errors import (
     InvalidStoreURL,
     PermissionDenied,
     PlaceNotFound,
+    PlaceUnusable,
     StoreUnsuitable,
     printable,
 )
@@ -26,6 +28,8 @@ from csijournal.store import Guarantee, Store, location_of_url, open_store
 from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.timeouts import SECONDS_MAX, parse_timeout
 from csijournal.wire.handles import Handle
+from csijournal.wire.schema import GROUPS
+from csijournal.wire.text import shortened
 
 _TIMEOUT_SECONDS = 30.0
 _NEEDS = Guarantee.DURABLE | Guarantee.BETWEEN_PROCESSES
@@ -38,13 +42,28 @@ def open_journal(
     """The journal that the options name, until the block ends.
 
     Without `create`, a journal that is not there is PlaceNotFound, and looking
-    makes nothing.  `handle` names the pool where the options do not.
+    makes nothing; with it, one in shards is PlaceUnusable.  `handle` names the
+    pool where the options do not.
     """
     with (
         open_place(settings, create=create, handle=handle) as store,
         journal_on(store, settings) as journal,
     ):
+        if create:
+            _refuse_shards(store, settings.instance_id)
         yield journal
+
+
+def _refuse_shards(store: Store, instance_id: str) -> None:
+    """Raise PlaceUnusable where a name that is to be reserved may be reserved in a shard."""
+    shards = probe_shards(store, instance_id, GROUPS)
+    if shards:
+        names = ", ".join(f"{GROUPS.directory_prefix}{instance_id}.{shard}" for shard in shards)
+        raise PlaceUnusable(
+            f"the instance {shortened(instance_id)} has a directory in shards ({names}), in which"
+            " a name may be reserved: csijournal only reads those",
+            hint="`csijournal check NAME` and `csijournal list` look into the shards",
+        )
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from csijournal.cli.connect import open_journal
+from csijournal.check.instances import open_instance
+from csijournal.cli.connect import journal_on, open_place
 from csijournal.cli.images import (
     AnyImageJournal,
     compared_options,
@@ -26,6 +27,8 @@ from csijournal.errors import (
     printable,
 )
 from csijournal.journal.groups import VolumeGroupJournal
+from csijournal.journal.model import Reservation
+from csijournal.store import Store
 from csijournal.wire.text import shortened
 
 
@@ -74,8 +77,10 @@ def command(
 
 
 def _check_group(settings: Settings, request_name: str, prefix: str, *, cleanup: bool) -> None:
-    with open_journal(settings) as journal:
+    with open_place(settings) as store, journal_on(store, settings) as journal:
         reservation = journal.check_reservation(request_name, prefix, cleanup=False)
+        if reservation is None:
+            reservation = _in_shard(store, journal, settings.instance_id, request_name)
         if reservation is not None:
             print_reservation(settings, reservation)
             return
@@ -85,6 +90,17 @@ def _check_group(settings: Settings, request_name: str, prefix: str, *, cleanup:
             _print_removed(settings, stale)
             stale = {}
     raise _not_found(settings, request_name, stale)
+
+
+def _in_shard(
+    store: Store, journal: VolumeGroupJournal, instance_id: str, request_name: str
+) -> Reservation | None:
+    """The reservation of the name in a shard of the directory, which a newer driver makes."""
+    for records in open_instance(store, instance_id).shards:
+        group_uuid = records.read_entry(request_name)
+        if group_uuid is not None:
+            return journal.get_volume_group_attributes(group_uuid)
+    return None
 
 
 def _stale(
