@@ -105,6 +105,12 @@ class FindingKind(StrEnum):
     SNAPSHOT_WITHOUT_RECORD = "snapshot-without-record"
     BACKING_REFERENCES = "backing-references"
 
+    # Kubernetes
+    UNCLAIMED = "unclaimed"
+    MISSING_IN_CEPH = "missing-in-ceph"
+    CLAIMED_TWICE = "claimed-twice"
+    HANDLE_ELSEWHERE = "handle-elsewhere"
+
     @classmethod
     def named(cls, name: object) -> FindingKind:
         """The kind of this name, or of one that an earlier version had.  Raises ValueError."""
@@ -717,6 +723,68 @@ CATALOG: Mapping[FindingKind, Row] = {
         Alone.NEVER,
         "The object is the driver's, which changes it in ways of its own.",
     ),
+    # Kubernetes
+    FindingKind.UNCLAIMED: Row(
+        Severity.WARNING,
+        (
+            "A volume, snapshot or group that is older than the Kubernetes lists, and that no"
+            " object in them holds: its object was removed with the policy Retain, its cluster or"
+            " etcd was lost, or its claim was deleted while the driver was making it. It goes on"
+            " taking space."
+        ),
+        (
+            "Make sure that the lists are those of every cluster that uses the pool. If somebody"
+            " needs it, make its object in Kubernetes again, with a handle of this UUID. If nobody"
+            " does, make such an object with the policy Delete, and delete it: the driver then"
+            " removes all of it."
+        ),
+        Alone.NEVER,
+        "Another cluster, whose list was not given, may be using it.",
+    ),
+    FindingKind.MISSING_IN_CEPH: Row(
+        Severity.ERROR,
+        (
+            "Kubernetes holds a handle, and there is no record for it: the volume, snapshot or"
+            " group was removed in Ceph, or its record was lost. Ceph-CSI fails for it, or answers"
+            " that it was deleted already."
+        ),
+        (
+            "Where its image or subvolume is still there, keep the object in Kubernetes: the"
+            " record can be made again. Where nothing is there, the data is gone: restore it from a"
+            " backup, and remove the object. Where it was deleted since the list was made, make the"
+            " list again."
+        ),
+        Alone.NEVER,
+        "The object is in Kubernetes, which csijournal never changes.",
+    ),
+    FindingKind.CLAIMED_TWICE: Row(
+        Severity.WARNING,
+        (
+            "Two objects of Kubernetes hold one volume, snapshot or group. When one of them is"
+            " deleted with the policy Delete, the other loses its data. Two PersistentVolumes can"
+            " also be mounted at the same time, which destroys a file system on an image."
+        ),
+        (
+            "Decide which object is the right one. Set the policy of the other to Retain before"
+            " you delete it."
+        ),
+        Alone.NEVER,
+        "Only a person can know which of the objects is the right one.",
+    ),
+    FindingKind.HANDLE_ELSEWHERE: Row(
+        Severity.WARNING,
+        (
+            "The handle in Kubernetes names another pool, filesystem or cluster than the place that"
+            " holds the record. Ceph-CSI looks where the handle says, and finds nothing, unless its"
+            " cluster-mapping.json says what the handle stands for."
+        ),
+        (
+            "After a failover: give Ceph-CSI's file with --cluster-mapping; both ids must be in it."
+            " After a move to another pool: make the object again with the right handle."
+        ),
+        Alone.NEVER,
+        "The handle is in Kubernetes, which csijournal never changes.",
+    ),
 }
 
 
@@ -726,6 +794,7 @@ LEAKS: frozenset[FindingKind] = frozenset(
         FindingKind.TEMP_IMAGE_LEFT,
         FindingKind.TRASH_STUCK,
         FindingKind.SUBVOLUME_WITHOUT_RECORD,
+        FindingKind.UNCLAIMED,
     }
 )
 """Kinds of things that take space and that nobody uses."""

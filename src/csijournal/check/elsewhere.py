@@ -34,7 +34,7 @@ def namespaces_with_journals(
     that cannot be read is left out: nobody asked for it.
     """
     ids = list(instance_ids)
-    for name in dict.fromkeys((*USUAL_NAMESPACES, *_namespaces_of_rbd(store), *further)):
+    for name in likely_namespaces(store, further=further):
         if _holds_journals(store, name, ids):
             yield name
 
@@ -49,6 +49,14 @@ def places_beside(store: Store) -> Iterator[Store]:
         if beside is not None:
             with beside, suppress(StoreError):
                 yield beside
+
+
+def likely_namespaces(store: Store, *, further: Iterable[str] = ()) -> list[str]:
+    """The namespaces that may hold a journal: the usual ones, those of RBD's own list, `further`.
+
+    RBD's list is left out where this user may not read it.
+    """
+    return list(dict.fromkeys((*USUAL_NAMESPACES, *_namespaces_of_rbd(store), *further)))
 
 
 def _namespaces_of_rbd(store: Store) -> list[str]:

@@ -41,14 +41,15 @@ class Locations:
         """The id of the pool whose journals the number means; None where there is none."""
         if self.is_here(location_id):
             return self._store.pool_id
-        if self._is_filesystems_place:
+        if self.is_filesystems:
             return self._metadata_pools.get(location_id)
         session = self._session
         named = None if session is None else session.pool_name(location_id)
         return None if named is None else location_id
 
     @property
-    def _is_filesystems_place(self) -> bool:
+    def is_filesystems(self) -> bool:
+        """Whether the numbers are those of filesystems, as far as this user may ask."""
         return self._store.pool_id in self._metadata_pools.values()
 
     @cached_property

@@ -198,6 +198,8 @@ class Verifier:
             names = ", ".join(self.summary.other_journals[:5])
             more = "" if len(self.summary.other_journals) <= 5 else ", and more"  # noqa: PLR2004
             yield f"the journals {names}{more}: --journal leaves them out"
+        if self.summary.kubernetes is not None:
+            yield from self.summary.kubernetes.not_looked_for()
 
 
 def _hand_on(seen: RecordSeen, context: Context) -> None:

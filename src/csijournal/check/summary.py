@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from csijournal.check.catalog import LEAKS, FindingKind, Severity
 from csijournal.check.findings import Finding
+from csijournal.check.kubernetes_look import KubernetesLook
 from csijournal.wire.records import AnyRecord, GroupRecord
 from csijournal.wire.schema import GROUPS, SCHEMAS, AnySchema
 from csijournal.wire.timestamps import NANOSECONDS, Timestamp
@@ -86,8 +87,9 @@ class Summary:
     counts the things that records were compared with, by their kind.
     `namespaces` are others of the pool that hold journals.  `not_looked_at`
     names, in words, what this check did not look at, and `not_given` what
-    nobody gave it to compare with.  `leaked_bytes` is what nobody uses, as it
-    was provisioned: an upper bound.
+    nobody gave it to compare with.  `kubernetes` tells of the lists, where some
+    were given.  `leaked_bytes` is what nobody uses, as it was provisioned: an
+    upper bound.
     """
 
     journals: dict[str, Counts] = field(default_factory=_counts)
@@ -106,6 +108,7 @@ class Summary:
     other_journals: list[str] = field(default_factory=list)
     not_looked_at: list[str] = field(default_factory=list)
     not_given: list[str] = field(default_factory=list)
+    kubernetes: KubernetesLook | None = None
     leaked_bytes: int = 0
     kinds: Counter[FindingKind] = field(default_factory=Counter)
     severities: Counter[Severity] = field(default_factory=Counter)

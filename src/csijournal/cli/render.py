@@ -17,7 +17,7 @@ from csijournal.cli.shell import command_line
 from csijournal.errors import printable
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.schema import GROUPS, SCHEMAS, AnySchema
-from csijournal.wire.text import shortened
+from csijournal.wire.text import in_bytes, shortened
 from csijournal.wire.timestamps import Timestamp
 
 _INDENT = "    "
@@ -209,20 +209,14 @@ def _compared_lines(summary: Summary) -> Iterator[str]:
     counts = ", ".join(map(_number_of_things, summary.compared.values(), summary.compared))
     if counts:
         yield from wrapped(f"compared with {counts}", first=_INDENT)
+    for text in summary.kubernetes.lines() if summary.kubernetes else ():
+        yield from wrapped(text, first=_INDENT)
 
 
 def _number_of_things(count: int, kind: str) -> str:
     """As `number_of`, of what may have more words behind its noun: "image in the trash"."""
     noun, space, rest = kind.partition(" in ") if " in " in kind else kind.partition(" of ")
     return number_of(count, noun) + space + rest
-
-
-def in_bytes(number: int) -> str:
-    """A number of bytes in the largest unit that keeps it above 1."""
-    size, units = float(number), ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while size >= 1024 and len(units) > 1:  # noqa: PLR2004 - as the units have it
-        size, units = size / 1024, units[1:]
-    return f"{size:,.0f} {units[0]}" if size == int(size) else f"{size:,.1f} {units[0]}"
 
 
 def _severity_lines(summary: Summary, severity: Severity) -> Iterator[str]:
@@ -280,17 +274,11 @@ def summary_as_json(place: str, summary: Summary, scan: ScanOptions) -> dict[str
         "members": summary.members,
         "leases": summary.leases,
         "journals": {
-            journal: {
-                "directories": counts.directories,
-                "entries": counts.entries,
-                "records": counts.records,
-                "leases": counts.leases,
-                "objects_listed": counts.listed,
-            }
-            for journal, counts in summary.journals.items()
+            journal: _counts_as_json(counts) for journal, counts in summary.journals.items()
         },
         "compared_with": summary.compared_with,
         "compared": summary.compared,
+        "kubernetes": summary.kubernetes and summary.kubernetes.to_json(),
         "not_given": summary.not_given,
         "leaked_bytes": summary.leaked_bytes,
         "in_the_making": summary.pending,
@@ -301,6 +289,16 @@ def summary_as_json(place: str, summary: Summary, scan: ScanOptions) -> dict[str
         "warnings": summary.severities[Severity.WARNING],
         "notes": summary.severities[Severity.NOTE],
         "findings": {kind.value: number for kind, number in summary.kinds.most_common()},
+    }
+
+
+def _counts_as_json(counts: Counts) -> dict[str, int]:
+    return {
+        "directories": counts.directories,
+        "entries": counts.entries,
+        "records": counts.records,
+        "leases": counts.leases,
+        "objects_listed": counts.listed,
     }
 
 

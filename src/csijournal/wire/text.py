@@ -31,3 +31,11 @@ def shortened(text: str) -> str:
         end = ending_uuid(text) or ""
         text = f"{text[: limit - len(end)]}…{end}"
     return f"'{printable(text)}'"
+
+
+def in_bytes(number: int) -> str:
+    """A number of bytes in the largest unit that keeps it above 1."""
+    size, units = float(number), ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1024 and len(units) > 1:  # noqa: PLR2004 - as the units have it
+        size, units = size / 1024, units[1:]
+    return f"{size:,.0f} {units[0]}" if size == int(size) else f"{size:,.1f} {units[0]}"

@@ -1,0 +1,157 @@
+"""Volumes, snapshots and groups that no object of Kubernetes holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from csijournal.check.behind import behind_record, role_of
+from csijournal.check.catalog import FindingKind
+from csijournal.check.context import Context
+from csijournal.check.findings import Finding
+from csijournal.check.kubernetes_claims import Claims
+from csijournal.check.kubernetes_look import NAMED_MAX, KubernetesLook, moment_in_words
+from csijournal.inventory.contract import Behind, Details, NotCompared, Role, Thing, ThingKind
+from csijournal.journal.steps import AnyRecords, Records
+from csijournal.wire.handles import Handle
+from csijournal.wire.records import AnyRecord, ImageRecord
+from csijournal.wire.schema import AnySchema
+from csijournal.wire.text import in_bytes
+
+_METADATA_PREFIX = "csi.storage.k8s.io/"
+_CLUSTER_NAME = "csi.ceph.com/cluster/name"
+_PV, _CLAIM = "PersistentVolume", "PersistentVolumeClaim"
+_ORIGINS = {
+    Role.VOLUME: (("pv/name", _PV), ("pvc/name", _CLAIM)),
+    # A snapshot's image may have its volume's metadata as well (Ceph-CSI, crashes in between).
+    Role.SNAPSHOT: (
+        ("volumesnapshotcontent/name", "VolumeSnapshotContent"),
+        ("volumesnapshot/name", "VolumeSnapshot"),
+    ),
+}
+"""What the driver writes to an image or subvolume, with --setmetadata."""
+
+
+class _Suspect(NamedTuple):
+    role: Role
+    uuid: str
+    record: AnyRecord
+    created_ns: int
+    details: Details | None
+    not_compared: tuple[NotCompared, ...]
+
+
+@dataclass(frozen=True)
+class UnclaimedJudge:
+    """Judges records that no object holds, one by one.  Raises StoreError.
+
+    `mapped` gives the old handle by which Kubernetes may know a volume.
+    """
+
+    context: Context
+    claims: Claims
+    look: KubernetesLook
+    mapped: Mapping[str, Handle]
+
+    def findings(
+        self, schema: AnySchema, instance_id: str, uuids: Iterable[str]
+    ) -> Iterator[Finding]:
+        """What is still there, and certainly older than the lists that do not name it."""
+        records: AnyRecords = Records(self.context.store, schema, instance_id, validate=False)
+        for uuid, record in records.read_records(uuids):
+            if record is not None and record.populated and not self._is_claimed_by_old(uuid):
+                yield from self._judge(schema, instance_id, uuid, record)
+
+    def _is_claimed_by_old(self, uuid: str) -> bool:
+        old = self.mapped.get(uuid)
+        return old is not None and self.claims.is_claimed(Role.VOLUME, old.object_uuid)
+
+    def _judge(
+        self, schema: AnySchema, instance_id: str, uuid: str, record: AnyRecord
+    ) -> Iterator[Finding]:
+        role = role_of(schema)
+        behind = behind_record(self.context.inventory, schema, uuid, record)
+        thing = _standing(behind)
+        if thing is None and role is not Role.GROUP and self._is_image_missing(behind):
+            return  # the comparison with images tells that, and no space is leaked
+        details = None if thing is None else self.context.inventory.details(thing)
+        read = details if isinstance(details, Details) else None
+        created_ns = self._created_ns(schema, uuid, record, read)
+        if created_ns is None or (thing is not None and details is None):
+            return  # gone by now
+        not_read = (details,) if isinstance(details, NotCompared) else ()
+        if created_ns + self.context.grace.grace_ns > (self.claims.lists.listed_ns or 0):
+            self.look.newer += 1
+            return
+        suspect = _Suspect(role, uuid, record, created_ns, read, (*behind.not_compared, *not_read))
+        yield self.context.finding_of(
+            FindingKind.UNCLAIMED,
+            schema,
+            uuid,
+            "; ".join(self._said(suspect)),
+            instance_id=instance_id,
+            request_name=record.request_name,
+            thing=_named(thing) if thing else "",
+            size_bytes=read.size_bytes if read else None,
+            commands=(("show", "--referrers", uuid),),
+        )
+
+    def _is_image_missing(self, behind: Behind) -> bool:
+        return not behind.not_compared and self.context.inventory.name != "none"
+
+    def _created_ns(
+        self, schema: AnySchema, uuid: str, record: AnyRecord, details: Details | None
+    ) -> int | None:
+        """When it was made, or a later time; None where it is gone."""
+        if details is not None and details.created_ns is not None:
+            return details.created_ns
+        if record.creation_time is not None:
+            return record.creation_time.nanoseconds
+        return self.context.store.modified_ns(schema.record_object(uuid))
+
+    def _said(self, suspect: _Suspect) -> Iterator[str]:
+        kinds = " or ".join(kind.value for kind in self.claims.kinds(suspect.role))
+        listed = moment_in_words(self.claims.lists.listed_ns or 0)
+        yield f"no {kinds} in the lists of {listed} holds it"
+        made = f"made at {moment_in_words(suspect.created_ns)}"
+        details = suspect.details
+        if details is not None and details.size_bytes is not None:
+            made += f", {in_bytes(details.size_bytes)} provisioned (an upper bound)"
+        yield made
+        origin = list(_origin(suspect.role, suspect.record, details.metadata if details else {}))
+        if origin:
+            yield f"it was of {', '.join(origin)}"
+        made_from = self.claims.sources(suspect.role, suspect.uuid)[:NAMED_MAX]
+        if made_from:
+            yield f"it is the source of {', '.join(map(str, made_from))}"
+        yield from map(str, suspect.not_compared)
+
+
+def _standing(behind: Behind) -> Thing | None:
+    """The image, subvolume or group itself; what is in the trash does not stand any more."""
+    return next((one for one in behind.things if one.kind is not ThingKind.TRASHED_IMAGE), None)
+
+
+def _named(thing: Thing) -> str:
+    return f"{thing} (id {thing.thing_id})" if thing.thing_id else str(thing)
+
+
+def _origin(role: Role, record: AnyRecord, metadata: Mapping[str, str]) -> Iterator[str]:
+    """From whom it was, as far as the record, the image or the subvolume tell."""
+    told = {
+        what: metadata[_METADATA_PREFIX + key]
+        for key, what in _ORIGINS.get(role, ())
+        if metadata.get(_METADATA_PREFIX + key)
+    }
+    if role is Role.VOLUME and record.request_name:
+        told.setdefault(_PV, record.request_name)
+    for what, name in told.items():
+        yield f"{what} {name}"
+    owner = record.owner if isinstance(record, ImageRecord) else None
+    kind = "pvc" if role is Role.VOLUME else "volumesnapshot"
+    namespace = metadata.get(f"{_METADATA_PREFIX}{kind}/namespace") or owner
+    if namespace:
+        yield f"namespace {namespace}"
+    if metadata.get(_CLUSTER_NAME):
+        yield f"cluster {metadata[_CLUSTER_NAME]}"
