@@ -116,6 +116,12 @@ def handles_meant(given: Mapping[str, str], handle: Handle) -> set[Handle]:
     return {one for handles in _handles(given, handle).values() for one in handles}
 
 
+def mapping_of(given: Mapping[str, str]) -> ClusterMapping:
+    """What --cluster-mapping says; it maps nothing where that is not given."""
+    path = given.get("cluster_mapping")
+    return ClusterMapping.read(path) if path else ClusterMapping()
+
+
 _Meant = Mapping[str, Sequence[Handle]]
 """For each driver what it may take the handle for: itself first."""
 
@@ -123,8 +129,7 @@ _LOCATION_TYPES = {"rbd": LocationType.POOL, "cephfs": LocationType.FILESYSTEM}
 
 
 def _handles(given: Mapping[str, str], handle: Handle) -> _Meant:
-    path = given.get("cluster_mapping")
-    mapping = ClusterMapping.read(path) if path else ClusterMapping()
+    mapping = mapping_of(given)
     return {driver: mapping.candidates(handle, kind) for driver, kind in _LOCATION_TYPES.items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import click
 from csijournal.check.compare_places import Across
 from csijournal.check.findings import Finding
 from csijournal.check.listing import LISTING_SECONDS
-from csijournal.check.scan import Depth, Summary, Verifier
+from csijournal.check.scan import Depth, MakeComparison, Summary, Verifier
 from csijournal.check.settling import SETTLE_SECONDS
 from csijournal.cli.connect import location_of
 from csijournal.cli.durations import duration, in_words
@@ -73,6 +73,7 @@ class ScanOptions:
         inventory: Inventory,
         *,
         across: Across | None = None,
+        comparisons: Iterable[MakeComparison] = (),
     ) -> Verifier:
         """The check of the chosen journals and instance in `store`."""
         return Verifier(
@@ -80,6 +81,7 @@ class ScanOptions:
             journals=settings.schemas,
             inventory=inventory,
             across=across,
+            comparisons=comparisons,
             instance_id=settings.instance_id,
             depth=self.depth,
             grace_seconds=self.grace_seconds,

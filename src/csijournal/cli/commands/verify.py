@@ -22,6 +22,7 @@ from csijournal.cli.connect import location_of, open_place
 from csijournal.cli.durations import in_words
 from csijournal.cli.files import replacing
 from csijournal.cli.interrupts import exit_code_of
+from csijournal.cli.kubernetes_options import KubernetesOptions, kubernetes_options
 from csijournal.cli.metrics import metrics_for
 from csijournal.cli.namespaces import each_namespace
 from csijournal.cli.options import JournalCommand, Settings, journal_option
@@ -37,8 +38,12 @@ from csijournal.cli.render import (
 from csijournal.cli.scan import ScanOptions, look, scan_options
 from csijournal.store import Store
 
-_REQUIRABLE = ("full",)
-"""What --require can name; what later versions can look at is added here."""
+_REQUIRABLE = {
+    "full": "not all objects were listed, as --require full demands: give --full",
+    "kubernetes": "Kubernetes' lists are missing or not whole, as --require kubernetes demands:"
+    " give them with --kubernetes; what is missing is named above",
+}
+"""What --require can name, and what to do where it was not looked at."""
 
 
 def _require(
@@ -72,6 +77,7 @@ class _Check:
 
     settings: Settings
     scan: ScanOptions
+    kubernetes: KubernetesOptions
     asked: _Asked
     report: Report | None
     metrics: Metrics | None
@@ -87,10 +93,17 @@ class _Check:
             closing(self.scan.inventory(store, settings)) as inventory,
         ):
             across = self.across if self.asked.all_namespaces else None
-            verifier = self.scan.verifier(store, settings, inventory, across=across)
+            verifier = self.scan.verifier(
+                store,
+                settings,
+                inventory,
+                across=across,
+                comparisons=self.kubernetes.comparisons(settings),
+            )
             for finding in look(verifier):
                 self._tell(settings, store.place, finding)
             summary = self.summaries[store.place] = verifier.summary
+            self.kubernetes.note_missing(summary)
             if self.asked.all_namespaces and self.scan.depth is Depth.QUICK:
                 summary.not_looked_at.append("namespaces that only a listing of the pool shows")
             if not self.asked.all_namespaces:
@@ -112,11 +125,20 @@ class _Check:
             return exit_codes.FINDINGS
         if self.is_empty and not self.asked.allow_empty:
             return exit_codes.NOTHING_CHECKED
-        if "full" in self.asked.require and not all(
-            summary.listing_ended for summary in self.summaries.values()
-        ):
-            return exit_codes.INCOMPLETE
-        return exit_codes.OK
+        return exit_codes.INCOMPLETE if self.lacking else exit_codes.OK
+
+    @property
+    def lacking(self) -> list[str]:
+        """What of --require was not looked at everywhere."""
+        summaries = self.summaries.values()
+        done = {
+            "full": all(summary.listing_ended for summary in summaries),
+            "kubernetes": all(
+                summary.kubernetes is not None and summary.kubernetes.complete
+                for summary in summaries
+            ),
+        }
+        return [name for name in _REQUIRABLE if name in self.asked.require and not done[name]]
 
     @property
     def is_empty(self) -> bool:
@@ -150,6 +172,7 @@ class _Check:
         "csijournal -p rbd verify",
         "csijournal -p rbd verify --full -o json > findings.jsonl",
         "csijournal -p rbd verify --full --all-namespaces --report rbd.html",
+        "csijournal -p rbd verify --kubernetes cluster-1.json --kubernetes cluster-2.json",
         "# crontab: mail when something is wrong, or when it could not be looked at",
         "17 3 * * *  csijournal -p rbd verify --full --require full --quiet",
     ],
@@ -157,6 +180,7 @@ class _Check:
 @click.option("--all-namespaces", is_flag=True, help="Each namespace of the RADOS pool in turn.")
 @journal_option
 @scan_options
+@kubernetes_options
 @click.option("--strict", is_flag=True, help="Exit code 1 for warnings too.")
 @click.option("--notes", is_flag=True, help="List what is known and harmless too.")
 @click.option("--quiet", is_flag=True, help="Print nothing where the exit code is 0.")
@@ -165,7 +189,8 @@ class _Check:
     "--require",
     metavar="WHAT",
     callback=_require,
-    help="Exit code 8 where this was not looked at.  full: all objects were listed.",
+    help="Exit code 8 where this was not looked at.  full: all objects were listed; kubernetes:"
+    " there was a whole list of each kind.",
 )
 @click.option(
     "--report",
@@ -186,6 +211,7 @@ def command(
     settings: Settings,
     *,
     scan: ScanOptions,
+    kubernetes: KubernetesOptions,
     all_namespaces: bool,
     strict: bool,
     notes: bool,
@@ -219,7 +245,7 @@ def command(
     with ExitStack() as stack:
         page = stack.enter_context(replacing(report_file)) if report_file else None
         metrics = stack.enter_context(metrics_for(metrics_file))
-        check = _Check(settings, scan, asked, report, metrics)
+        check = _Check(settings, scan, kubernetes, asked, report, metrics)
         try:
             listed = scan.depth is not Depth.QUICK
             for chosen in each_namespace(settings, deep=listed) if all_namespaces else [settings]:
@@ -267,4 +293,5 @@ def _print_end(check: _Check, code: int) -> None:
     if code == exit_codes.NOTHING_CHECKED:
         note(check.settings, "for a pool that has no journal yet, give --allow-empty")
     if code == exit_codes.INCOMPLETE:
-        note(check.settings, "not all objects were listed, as --require full demands: give --full")
+        for name in check.lacking:
+            note(check.settings, _REQUIRABLE[name])

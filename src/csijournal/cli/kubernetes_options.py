@@ -1,0 +1,112 @@
+"""The options that compare a journal with what Kubernetes holds, and what they lead to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from csijournal.check.compare_kubernetes import KubernetesComparison
+from csijournal.check.context import Context
+from csijournal.check.handle_location import handle_location
+from csijournal.check.summary import Summary
+from csijournal.cli.options import Settings
+from csijournal.cli.rados_options import mapping_of
+from csijournal.errors import InvalidTimestamp
+from csijournal.inventory.kubernetes import KubernetesLists
+from csijournal.store.rados.csi_config import read_clusters
+from csijournal.wire.timestamps import Timestamp
+
+
+def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
+    """The nanoseconds since 1970 of an option's value."""
+    if text is None:
+        return None
+    try:
+        return Timestamp.parse(text).nanoseconds
+    except InvalidTimestamp as error:
+        raise click.BadParameter(f"{error.message}. {error.hint}.") from error
+
+
+@dataclass(frozen=True)
+class KubernetesOptions:
+    """The lists that were given, read once for all places; None where none was."""
+
+    lists: KubernetesLists | None = None
+
+    def comparisons(
+        self, settings: Settings
+    ) -> tuple[Callable[[Context], KubernetesComparison], ...]:
+        """What a check is to compare with: one comparison, or none without lists.
+
+        Raises InvalidInputFile for a mapping or a configuration that cannot be read.
+        """
+        lists = self.lists
+        if lists is None:
+            return ()
+        given = settings.given
+        mapping = mapping_of(given)
+        clusters = read_clusters(given["csi_config"]).values() if "csi_config" in given else ()
+        namespaces = [
+            name for one in clusters for name in (one.rbd_namespace, one.cephfs_namespace)
+        ]
+
+        def compare(context: Context) -> KubernetesComparison:
+            location = handle_location(
+                context.store, context.inventory, mapping, given.get("cluster_id", "")
+            )
+            return KubernetesComparison(context, lists, location, namespaces)
+
+        return (compare,)
+
+    def note_missing(self, summary: Summary) -> None:
+        """Say in the summary that there was nothing to compare with, where there was not."""
+        if self.lists is None:
+            summary.not_given.append(
+                "what nothing in Kubernetes holds: no list was given (--kubernetes FILE)"
+            )
+
+
+_OPTIONS = (
+    click.option(
+        "--kubernetes",
+        "files",
+        metavar="FILE",
+        multiple=True,
+        help="What `kubectl get … -o json` printed, for each kind and cluster that uses the pool;"
+        " - is standard input.  Tells what nothing in Kubernetes holds, and what Kubernetes holds"
+        " and Ceph has lost.",
+    ),
+    click.option(
+        "--listed-at",
+        "listed_ns",
+        metavar="TIME",
+        callback=_moment,
+        help="When these were made: 2026-11-25T03:17:00Z.  [the time of each file]",
+    ),
+)
+
+
+def kubernetes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options to a command, which gets them as one argument `kubernetes`."""
+
+    @functools.wraps(command)
+    def with_lists(
+        *arguments: Any,  # noqa: ANN401 - click's own
+        files: tuple[str, ...],
+        listed_ns: int | None,
+        **others: Any,  # noqa: ANN401
+    ) -> None:
+        if listed_ns is not None and not files:
+            raise click.UsageError("--listed-at is for the lists of --kubernetes: give those too.")
+        if files.count("-") > 1:
+            raise click.UsageError("--kubernetes - can be given once: standard input ends.")
+        lists = KubernetesLists.read(files, listed_ns=listed_ns) if files else None
+        command(*arguments, kubernetes=KubernetesOptions(lists), **others)
+
+    for option in reversed(_OPTIONS):
+        with_lists = option(with_lists)
+    return with_lists
