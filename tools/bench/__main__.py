@@ -10,9 +10,10 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent / "tests")]
 
-import rados_cases  # noqa: E402 - found through the path above
+import kubernetes_cases  # noqa: E402 - found through the path above
+import rados_cases  # noqa: E402
 import sqlite_cases  # noqa: E402
 from figures import Case, print_case  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -49,22 +50,25 @@ def main() -> None:
         folder = Path(name)
         done(sqlite_cases.reserve_alone(folder, rounds))
         done(sqlite_cases.reserve_together(folder, rounds, seconds))
+        listed = kubernetes_cases.read(folder, 1000 if quick else 20_000)
         verified = sqlite_cases.verify(folder, (1000,) if quick else (10_000, 100_000, 1_000_000))
+    for what, found in listed.items():
+        console.print(f"Kubernetes' lists, {what}: {found}", highlight=False)
     for what, found in verified.items():
         console.print(f"verify on SQLite, {what}: {found}", highlight=False)
     if not quick:
-        _write(cases, verified)
+        _write(cases, {"Kubernetes' lists": listed, "verify on SQLite": verified})
         import plot  # noqa: PLC0415 - heavy
 
         plot.draw(DOCS / "performance.svg", lookups[0], together)
 
 
-def _write(cases: list[Case], verified: dict[str, object]) -> None:
+def _write(cases: list[Case], further: dict[str, object]) -> None:
     results = {
         "machine": f"{platform.processor() or platform.machine()}, {platform.platform()}",
         "python": platform.python_version(),
         "cases": [case.to_json() for case in cases],
-        "verify on SQLite": verified,
+        **further,
     }
     (DOCS / "performance.json").write_text(json.dumps(results, indent=1) + "\n")
 
