@@ -25,7 +25,6 @@ from csijournal.errors import (
     PlaceUnusable,
     StoreBusy,
     StoreError,
-    StoreFull,
     StoreTimeout,
     TooLarge,
 )
@@ -38,6 +37,7 @@ from csijournal.store.rados.access import PoolAccess
 from csijournal.store.rados.binding import import_rados
 from csijournal.store.rados.many import READS_UNDER_WAY_MAX
 from csijournal.store.rados.pool import RADOSStore
+from support.full import full_cluster
 
 pytestmark = pytest.mark.ceph
 
@@ -417,25 +417,9 @@ def test_a_client_notices_that_its_osd_was_restarted(
 def test_a_full_cluster_takes_nothing_new_and_still_lets_go(
     ceph: ThrowawayCluster, hasty: RADOSStore
 ) -> None:
-    ratios = {"nearfull": "0.85", "backfillfull": "0.9", "full": "0.95"}
-    for name in ratios:
-        ceph.run("osd", f"set-{name}-ratio", "0.000001")
-    try:
-        until(lambda: _full(hasty))
+    with full_cluster(ceph, hasty):
         hasty.write(Write("o", remove_object=True))
         assert hasty.read_object("o") is None
-    finally:
-        for name, ratio in reversed(ratios.items()):
-            ceph.run("osd", f"set-{name}-ratio", ratio)
-        until(lambda: not _full(hasty))
-
-
-def _full(store: RADOSStore) -> bool:
-    try:
-        store.write(Write(f"new-{time.time_ns()}", puts={"k": b"1"}))
-    except StoreFull:
-        return True
-    return False
 
 
 def test_a_client_that_was_blocklisted_is_told_so_and_connects_as_a_new_one(
