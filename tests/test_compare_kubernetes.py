@@ -604,3 +604,13 @@ def test_a_subvolume_that_nothing_holds_is_told_and_its_handle_has_the_filesyste
         assert finding.size_bytes == 2**30
         held = lists(*EVERY_KIND, volume(handle(uuid, 1)))
         assert compare(store, held)[0] == []
+
+
+@pytest.mark.ceph
+@pytest.mark.parametrize("number", [2**31, 2**63, 2**64 - 1])
+def test_a_number_that_no_pool_can_have_is_one_of_a_pool_that_is_not_there(
+    pool: RBDPool, number: int
+) -> None:
+    with pool.store() as store:
+        found, comparison = compare(store, lists(volume(handle(V1, number))))
+    assert (found, comparison.kubernetes.unknown) == ([], {number})

@@ -93,6 +93,8 @@ def test_a_number_that_means_nothing_here_is_told_with_the_cluster_of_the_handle
     assert "cluster id is far-away" in said
     assert f"pool handle-data (id {numbers.pool_alone})" in said
     assert f"filesystem {FILESYSTEM} (id {numbers.both}, metadata pool handle-meta)" in said
+    largest = str(Handle("far-away", 2**64 - 1, str(uuid.uuid4())))
+    assert f"with the id {2**64 - 1}" in cli.refused("show", largest, *conf, code=16)
     pool_s = str(Handle("c", numbers.pool_alone, str(uuid.uuid4())))
     assert "no filesystem" in cli.refused("show", pool_s, *conf, "--driver", "cephfs", code=16)
 

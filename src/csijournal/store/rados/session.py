@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 EXIT_PATIENCE_SECONDS = 5.0
 """How long the end of the process waits for calls under way: they may be writes."""
 
+_POOL_ID_MAX = 2**63 - 1
+"""What librados can be asked about; a handle has room for larger numbers, which no pool has."""
+
 _Result = TypeVar("_Result")
 
 
@@ -52,6 +55,8 @@ class Session:
 
     def pool_name(self, pool_id: int) -> str | None:
         """The name of the pool with this id; None where there is none."""
+        if pool_id > _POOL_ID_MAX:
+            return None
         connection = self.connection()
         return self._asked(connection, lambda: connection.cluster.pool_reverse_lookup(pool_id))
 
