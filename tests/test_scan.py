@@ -13,6 +13,7 @@ from csijournal import Store, VolumeGroupJournal
 from csijournal.check import directory
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.scan import Depth, Summary, Verifier
+from csijournal.inventory.contract import NoInventory
 from csijournal.store import Write
 from csijournal.store.memory import MemoryStore
 from csijournal.wire.schema import GROUPS
@@ -130,6 +131,7 @@ def check(store: Store, depth: Depth, *, step: float = 0.0) -> tuple[list[Findin
     verifier = Verifier(
         store,
         journals=(GROUPS,),
+        inventory=NoInventory(),
         depth=depth,
         settle_seconds=0,
         clock=lambda: NOW,
@@ -263,7 +265,7 @@ def test_the_summary_counts_what_was_looked_at(place: Place) -> None:
         assert kept is not None
         journal.add_volumes_mapping(kept.group_uuid, {"vol-1": "", "vol-2": ""})
     with VolumeGroupJournal(store, instance_id="other", lease_size=2) as leasing:
-        leasing.reserve_name("a")
+        leasing.reserve_name("d")
         findings, summary = look(store)
     assert findings == []
     assert summary.instances == ["default", "other"]

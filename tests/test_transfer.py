@@ -363,7 +363,7 @@ def test_a_name_that_is_reserved_anew_while_it_is_restored_keeps_its_record_away
         reserved_too_late.append(older in left)
     # Only a name that is reserved after the record was put back has an older one beside it.
     assert reserved_too_late == sorted(reserved_too_late)
-    assert reserved_too_late.count(True) < reserved_too_late.count(False)
+    assert reserved_too_late.count(False) > 4, "the record is looked at before it is put back"
 
 
 # Onto something that is there

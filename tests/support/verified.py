@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.scan import Depth, Summary, Verifier
+from csijournal.inventory.contract import NoInventory
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.store import Store
 from csijournal.wire.leases import LEASE_PREFIX
@@ -53,6 +54,7 @@ def look(
     verifier = Verifier(
         store,
         journals=journals,
+        inventory=NoInventory(),  # what stands behind groups has tests with real ones
         instance_id=instance_id,
         depth=Depth.FULL if deep else Depth.QUICK,
         grace_seconds=grace_seconds,
