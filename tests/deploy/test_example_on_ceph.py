@@ -15,7 +15,6 @@ from cli.test_metrics import samples
 from cluster import ThrowawayCluster
 from csijournal import VolumeGroupJournal, open_store
 from csijournal.check.metrics import LAST_COMPLETE
-from csijournal.cli.commands.verify import command as verify
 from csijournal.errors import PermissionDenied
 from csijournal.inventory.choose import inventory_of
 from csijournal.inventory.contract import ThingKind
@@ -76,10 +75,6 @@ def test_the_ceph_user_of_the_example_can_compare_everything_and_write_nothing(
 
 
 @pytest.mark.ceph
-@pytest.mark.xfail(
-    not any("--kubernetes" in option.opts for option in verify.params),
-    reason="verify does not compare with lists of Kubernetes yet",
-)
 def test_the_commands_of_the_example_check_both_drivers(
     cluster: ThrowawayCluster, example: list[Resource], cli: CLI
 ) -> None:

@@ -184,6 +184,7 @@ class Verifier:
 
     def _note_not_compared(self, inventory: Inventory) -> None:
         for problem in map(str, inventory.not_compared()):
+            self.summary.compared_whole = False
             self.summary.note_not_looked_at(problem)
 
     def _not_looked_at(self) -> Iterator[str]:

@@ -84,7 +84,9 @@ class Summary:
     counts all objects that a listing passed, and `objects_listed` those of
     journals among them.  `journal_found` says whether the instance that was
     asked for has a directory here.  `stands_alone` is the store's.  `compared`
-    counts the things that records were compared with, by their kind.
+    counts the things that records were compared with, by their kind;
+    `compared_with` is the inventory's name, and `compared_whole` says whether it
+    could look at everything.
     `namespaces` are others of the pool that hold journals.  `not_looked_at`
     names, in words, what this check did not look at, and `not_given` what
     nobody gave it to compare with.  `kubernetes` tells of the lists, where some
@@ -104,6 +106,7 @@ class Summary:
     stands_alone: bool = False
     compared_with: str = ""
     compared: dict[str, int] = field(default_factory=dict)
+    compared_whole: bool = True
     namespaces: list[str] = field(default_factory=list)
     other_journals: list[str] = field(default_factory=list)
     not_looked_at: list[str] = field(default_factory=list)

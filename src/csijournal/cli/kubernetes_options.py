@@ -33,9 +33,18 @@ def _moment(_context: click.Context, _parameter: click.Parameter, text: str | No
 
 @dataclass(frozen=True)
 class KubernetesOptions:
-    """The lists that were given, read once for all places; None where none was."""
+    """The lists that were given, read once for all places; None where none was.
+
+    `words` are the options as a printed command must repeat them.
+    """
 
     lists: KubernetesLists | None = None
+    words: tuple[str, ...] = ()
+
+    def holders_of(self, uuid: str) -> str:
+        """What in the lists names the UUID, in a sentence; "" for nothing."""
+        named = () if self.lists is None else self.lists.named(uuid)
+        return f"{named[0].object.kind.value} {named[0].object.name} names it." if named else ""
 
     def comparisons(
         self, settings: Settings
@@ -105,7 +114,10 @@ def kubernetes_options(command: Callable[..., None]) -> Callable[..., None]:
         if files.count("-") > 1:
             raise click.UsageError("--kubernetes - can be given once: standard input ends.")
         lists = KubernetesLists.read(files, listed_ns=listed_ns) if files else None
-        command(*arguments, kubernetes=KubernetesOptions(lists), **others)
+        words = [word for file in files for word in ("--kubernetes", file)]
+        if listed_ns is not None:
+            words += ["--listed-at", str(Timestamp(listed_ns))]
+        command(*arguments, kubernetes=KubernetesOptions(lists, tuple(words)), **others)
 
     for option in reversed(_OPTIONS):
         with_lists = option(with_lists)

@@ -277,6 +277,7 @@ def summary_as_json(place: str, summary: Summary, scan: ScanOptions) -> dict[str
             journal: _counts_as_json(counts) for journal, counts in summary.journals.items()
         },
         "compared_with": summary.compared_with,
+        "compared_whole": summary.compared_whole,
         "compared": summary.compared,
         "kubernetes": summary.kubernetes and summary.kubernetes.to_json(),
         "not_given": summary.not_given,

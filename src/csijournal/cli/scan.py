@@ -33,7 +33,8 @@ class ScanOptions:
 
     `settle_given` says whether the command line named the settle time.
     `filesystem` and `subvolume_group` are where CephFS has what stands behind the
-    records, empty where that is to be found out.
+    records, empty where that is to be found out.  `further_words` are options of
+    the command that say with what else is compared.
     """
 
     depth: Depth = Depth.LIMITED
@@ -42,6 +43,7 @@ class ScanOptions:
     settle_given: bool = False
     filesystem: str = ""
     subvolume_group: str = ""
+    further_words: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
         """The options as a printed command must repeat them to find the same."""
@@ -54,7 +56,7 @@ class ScanOptions:
             words += ["--fs", self.filesystem]
         if self.subvolume_group:
             words += ["--subvolume-group", self.subvolume_group]
-        return words
+        return [*words, *self.further_words]
 
     def inventory(self, store: Store, settings: Settings) -> Inventory:
         """What tells of the things behind the records in `store`; to be closed before it."""

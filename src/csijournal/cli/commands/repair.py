@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -14,6 +14,7 @@ from typing import IO
 import click
 
 from csijournal.check.findings import Finding, FindingKind, Severity
+from csijournal.check.kinds import UNPOPULATED, WITHOUT_ENTRY_ALONE
 from csijournal.check.scan import Depth
 from csijournal.check.standing import standing
 from csijournal.cli import exit_codes
@@ -29,6 +30,7 @@ from csijournal.cli.apply import (
     working,
 )
 from csijournal.cli.connect import open_place
+from csijournal.cli.kubernetes_options import KubernetesOptions, kubernetes_options
 from csijournal.cli.options import JournalCommand, Settings, journal_option
 from csijournal.cli.output import note, print_json, print_line, print_lines
 from csijournal.cli.render import finding_lines, number_of
@@ -72,13 +74,14 @@ class _Asked:
     """The options of the command."""
 
     scan: ScanOptions
+    kubernetes: KubernetesOptions
     findings_file: str | None
     kinds: tuple[str, ...]
     backup_file: Path | None
 
     def words(self) -> list[str]:
         """The words of a command line that carries this out."""
-        words = ["repair", *self.scan.words()]
+        words = ["repair", *self.scan.words(), *self.kubernetes.words]
         words += ["--findings", self.findings_file] if self.findings_file else []
         words += [word for kind in self.kinds for word in ("--kind", kind)]
         words += ["--backup", str(self.backup_file)] if self.backup_file else []
@@ -110,6 +113,7 @@ class _Asked:
 )
 @journal_option
 @scan_options
+@kubernetes_options
 @apply_option
 @backup_option
 @click.pass_obj
@@ -117,6 +121,7 @@ def command(
     settings: Settings,
     *,
     scan: ScanOptions,
+    kubernetes: KubernetesOptions,
     findings_file: str | None,
     kinds: Sequence[str],
     apply: bool,
@@ -138,7 +143,7 @@ def command(
         raise click.UsageError(
             f"--{scan.depth.value} looks for findings, and --findings brings them: give one."
         )
-    _run(settings, _Asked(scan, findings_file, tuple(kinds), backup_file), apply=apply)
+    _run(settings, _Asked(scan, kubernetes, findings_file, tuple(kinds), backup_file), apply=apply)
 
 
 def _run(settings: Settings, asked: _Asked, *, apply: bool) -> None:
@@ -185,15 +190,29 @@ def _findings(
     Those of a file were seen at a time that nobody knows: they must stand still.
     """
     if asked.findings_file is None:
-        yield from _of_kinds(asked, look(asked.scan.verifier(store, settings, repairer.inventory)))
+        verifier = asked.scan.verifier(
+            store,
+            settings,
+            repairer.inventory,
+            comparisons=asked.kubernetes.comparisons(settings),
+        )
+        yield from _of_kinds(asked, look(verifier))
         return
     saved = _here(found, saved_findings(asked.findings_file, store.place, repairer.check))
     chosen = _of_kinds(asked, saved)
     for finding, stands in standing(store, chosen, settle_seconds=asked.scan.settle_seconds):
         if stands:
-            yield finding
+            yield _left_to_kubernetes(asked.kubernetes, finding)
         else:
             found.healed += 1
+
+
+def _left_to_kubernetes(kubernetes: KubernetesOptions, finding: Finding) -> Finding:
+    """The finding, which is not repair's where a list names the record that would go."""
+    named = kubernetes.holders_of(finding.uuid)
+    if not named or finding.kind not in UNPOPULATED | WITHOUT_ENTRY_ALONE:
+        return finding
+    return replace(finding, automatic=False, left_because=named)
 
 
 def _here(found: _Sorted, findings: Iterable[Finding | None]) -> Iterator[Finding]:

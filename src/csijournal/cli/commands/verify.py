@@ -6,7 +6,7 @@ import io
 import sys
 import time
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -40,6 +40,10 @@ from csijournal.store import Store
 
 _REQUIRABLE = {
     "full": "not all objects were listed, as --require full demands: give --full",
+    "rbd": "not all was compared with RBD's images, as --require rbd demands: what was not looked"
+    " at is named above",
+    "cephfs": "not all was compared with CephFS's subvolumes, as --require cephfs demands: what was"
+    " not looked at is named above",
     "kubernetes": "Kubernetes' lists are missing or not whole, as --require kubernetes demands:"
     " give them with --kubernetes; what is missing is named above",
 }
@@ -133,6 +137,8 @@ class _Check:
         summaries = self.summaries.values()
         done = {
             "full": all(summary.listing_ended for summary in summaries),
+            "rbd": all(_is_compared(summary, "rbd") for summary in summaries),
+            "cephfs": all(_is_compared(summary, "cephfs") for summary in summaries),
             "kubernetes": all(
                 summary.kubernetes is not None and summary.kubernetes.complete
                 for summary in summaries
@@ -165,6 +171,10 @@ class _Check:
         print_line("")
 
 
+def _is_compared(summary: Summary, inventory: str) -> bool:
+    return summary.compared_with == inventory and summary.compared_whole
+
+
 @click.command(
     "verify",
     cls=JournalCommand,
@@ -189,8 +199,8 @@ class _Check:
     "--require",
     metavar="WHAT",
     callback=_require,
-    help="Exit code 8 where this was not looked at.  full: all objects were listed; kubernetes:"
-    " there was a whole list of each kind.",
+    help="Exit code 8 where this was not looked at.  full: all objects were listed; rbd, cephfs:"
+    " all was compared with images or subvolumes; kubernetes: there was a whole list of each kind.",
 )
 @click.option(
     "--report",
@@ -245,6 +255,7 @@ def command(
     with ExitStack() as stack:
         page = stack.enter_context(replacing(report_file)) if report_file else None
         metrics = stack.enter_context(metrics_for(metrics_file))
+        scan = replace(scan, further_words=kubernetes.words)
         check = _Check(settings, scan, kubernetes, asked, report, metrics)
         try:
             listed = scan.depth is not Depth.QUICK
