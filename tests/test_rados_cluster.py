@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -9,7 +10,8 @@ from typing import Any, NoReturn
 import pytest
 
 from cluster import ThrowawayCluster
-from csijournal.cli.namespaces import each_namespace
+from csijournal.check.listing import Depth
+from csijournal.cli.namespaces import Namespaces
 from csijournal.cli.options import Settings
 from csijournal.errors import PlaceNotFound, PlaceUnusable
 from csijournal.store import ObjectAbsent, Write
@@ -145,7 +147,7 @@ def test_all_namespaces_are_looked_at_over_one_login_and_one_walk_through_the_po
         else {"pool": pool, "conf": str(ceph.conf)}
     )
     found: dict[str, list[str]] = {}
-    for chosen in each_namespace(settings, deep=True):
+    for chosen in Namespaces(settings, Depth.FULL):
         assert chosen.opener is not None
         with chosen.opener() as store:
             found[store.place] = sorted(store.object_names("csi."))
@@ -178,5 +180,24 @@ def test_all_namespaces_are_found_without_a_listing_where_none_is_wanted(
     monkeypatch.setattr(Lister, "_walk", walk)
     settings = Settings()
     settings.given = {"pool": pool, "conf": str(ceph.conf)}
-    names = [chosen.given["namespace"] for chosen in each_namespace(settings, deep=False)]
+    names = [chosen.given["namespace"] for chosen in Namespaces(settings, Depth.QUICK)]
     assert names == ["", "csi", "rbd-ns"]
+
+
+def test_a_listing_of_all_namespaces_that_takes_too_long_is_cut_short_and_said(
+    ceph: ThrowawayCluster,
+) -> None:
+    pool = "cut-short"
+    ceph.create_pool(pool)
+    for namespace in ("", "csi", "elsewhere"):
+        with RADOSStore(pool, namespace, conf=ceph.conf) as store:
+            store.write(Write("csi.groups.default", guards=(ObjectAbsent(),)))
+    settings = Settings()
+    settings.given = {"pool": pool, "conf": str(ceph.conf)}
+    for depth, cut_short, names in (
+        (Depth.LIMITED, True, ["", "csi"]),
+        (Depth.FULL, False, ["", "csi", "elsewhere"]),
+    ):
+        namespaces = Namespaces(settings, depth, monotonic=itertools.count(step=6).__next__)
+        assert [chosen.given["namespace"] for chosen in namespaces] == names
+        assert namespaces.cut_short is cut_short

@@ -14,6 +14,7 @@ import click
 from csijournal.check.compare_places import Across
 from csijournal.check.elsewhere import namespaces_with_journals
 from csijournal.check.findings import Finding, Severity
+from csijournal.check.listing import LISTING_SECONDS
 from csijournal.check.metrics import Metrics
 from csijournal.check.report import Report
 from csijournal.check.scan import Depth, Summary
@@ -24,7 +25,7 @@ from csijournal.cli.files import replacing
 from csijournal.cli.interrupts import exit_code_of
 from csijournal.cli.kubernetes_options import KubernetesOptions, kubernetes_options
 from csijournal.cli.metrics import metrics_for
-from csijournal.cli.namespaces import each_namespace
+from csijournal.cli.namespaces import Namespaces
 from csijournal.cli.options import JournalCommand, Settings, journal_option
 from csijournal.cli.output import note, print_json, print_line, report_text
 from csijournal.cli.render import (
@@ -89,15 +90,16 @@ class _Check:
     summaries: dict[str, Summary] = field(default_factory=dict)
     across: Across = field(default_factory=Across)
 
-    def place(self, settings: Settings) -> None:
-        """Check one place."""
+    def place(self, settings: Settings, *, unlisted: bool = False) -> None:
+        """Check one place; `unlisted` says that a listing of the whole pool was cut short."""
         began = time.monotonic()
+        scan = replace(self.scan, depth=Depth.QUICK) if unlisted else self.scan
         with (
             open_place(settings) as store,
             closing(self.scan.inventory(store, settings)) as inventory,
         ):
             across = self.across if self.asked.all_namespaces else None
-            verifier = self.scan.verifier(
+            verifier = scan.verifier(
                 store,
                 settings,
                 inventory,
@@ -108,8 +110,11 @@ class _Check:
                 self._tell(settings, store.place, finding)
             summary = self.summaries[store.place] = verifier.summary
             self.kubernetes.note_missing(summary)
-            if self.asked.all_namespaces and self.scan.depth is Depth.QUICK:
-                summary.not_looked_at.append("namespaces that only a listing of the pool shows")
+            if self.asked.all_namespaces and scan.depth is Depth.QUICK:
+                summary.not_looked_at.append(
+                    "namespaces that only a listing of the pool shows"
+                    + (f": it was cut short after {LISTING_SECONDS:g} s" if unlisted else "")
+                )
             if not self.asked.all_namespaces:
                 _note_other_namespaces(settings, store, summary)
             if self.report is not None:
@@ -258,9 +263,9 @@ def command(
         scan = replace(scan, further_words=kubernetes.words)
         check = _Check(settings, scan, kubernetes, asked, report, metrics)
         try:
-            listed = scan.depth is not Depth.QUICK
-            for chosen in each_namespace(settings, deep=listed) if all_namespaces else [settings]:
-                check.place(chosen)
+            namespaces = Namespaces(settings, scan.depth)
+            for chosen in namespaces if all_namespaces else [settings]:
+                check.place(chosen, unlisted=namespaces.cut_short)
         except KeyboardInterrupt as interrupt:
             report_text("interrupted; nothing was changed")
             raise click.exceptions.Exit(exit_code_of(interrupt)) from None
