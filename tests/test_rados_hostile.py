@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cluster import ThrowawayCluster
 from conftest import POOL
+from csijournal import VolumeGroupJournal
 from csijournal.errors import InvalidStoreURL, UnreadableContent
 from csijournal.store import Write, open_store
 from csijournal.store.contract import Unreadable, unreadable_in
@@ -25,6 +26,8 @@ from csijournal.store.rados.location import RADOSLocation
 from csijournal.store.rados.pool import RADOSStore
 from csijournal.store.rados.reading import Reader
 from csijournal.store.rados.requests import Answer, Request
+from csijournal.transfer.export import Exporter
+from csijournal.wire.schema import GROUPS
 from support.hostile import put_raw
 
 PAGE_LIMIT = "osd_max_omap_entries_per_request"
@@ -333,3 +336,22 @@ def test_a_store_of_such_a_name_is_refused_in_python_too(pool: str, namespace: s
         RADOSStore(pool, namespace)
     with pytest.raises(InvalidStoreURL), RADOSCluster.at(RADOSLocation("p")) as cluster:
         cluster.store(pool, namespace)
+
+
+def test_a_member_whose_name_librados_cuts_is_left_out_of_an_export_and_named(
+    ceph: ThrowawayCluster, store: RADOSStore, namespace: str
+) -> None:
+    with VolumeGroupJournal(store, lease_size=0) as journal:
+        made = journal.reserve_name("snap-1")
+        journal.add_volumes_mapping(made.group_uuid, {"vol-1": "snap-1"})
+    group = GROUPS.record_object(made.group_uuid)
+    put_raw(ceph, POOL, namespace, group, b"vol-2\0")
+
+    exporter = Exporter(store)
+    records = {record.object_name: record for record in exporter.instance("default")}
+
+    keys = records[group].keys or {}
+    assert "vol-1" in keys
+    assert "vol-2" not in keys
+    assert not records[group].whole
+    assert exporter.left_out.unreadable == 1

@@ -19,7 +19,7 @@ from csijournal.journal.steps import Records
 from csijournal.store.contract import Store, Unreadable, unreadable_in
 from csijournal.wire.entries import RecordHere, RecordInPool
 from csijournal.wire.ownership import KeyRole, ObjectRole, owner_of, role_of
-from csijournal.wire.schema import SCHEMAS, JournalSchema
+from csijournal.wire.schema import GROUPS, SCHEMAS, JournalSchema
 from csijournal.wire.text import shortened
 from csijournal.wire.uuids import is_uuid
 
@@ -176,7 +176,10 @@ class Exporter:
         yield from self._objects(schema, map(schema.record_object, uuids))
 
     def _objects(self, schema: JournalSchema[Any], names: Iterable[str]) -> Iterator[Record]:
-        for name, entries in self._store.read_objects(names, sentinel=schema.name_key):
+        # A group's members may be called anything, so each of its keys must be proven whole;
+        # the other journals' keys are all known, and one round trip for an object is enough.
+        sentinel = "" if schema is GROUPS else schema.name_key
+        for name, entries in self._store.read_objects(names, sentinel=sentinel):
             if entries is not None:
                 # What is not all of an object must not be restored as if it were.
                 whole = not unreadable_in(entries)
