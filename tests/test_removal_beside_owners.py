@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from csijournal import Reservation, Store, VolumeGroupJournal
+from csijournal.archive import Archive, ArchiveWriter, Record
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.errors import OutcomeUnknown, StoreError
 from csijournal.journal.steps import GroupRecords, Records
-from csijournal.repair.apply import carry_out
+from csijournal.repair.apply import Watcher, carry_out
 from csijournal.repair.manual import plan_attach, plan_drop_group
 from csijournal.repair.plan import Outcome, Plan
 from csijournal.repair.planners import Planner
 from csijournal.store import KeyEquals, Write
 from csijournal.store.memory import MemoryStore
+from csijournal.transfer.restore import Restorer, check_archive
 from csijournal.wire.schema import GROUPS
 from support.journals import LONG_AGO, seconds_later, uuid_number, uuids
 from support.wrapping import WrappingStore
@@ -61,6 +65,27 @@ def dropped(store: Store) -> Outcome:
     return carry_out(store, plan)
 
 
+def undone(store: Store) -> Outcome:
+    """The removal by a restore of what was there before: no such group."""
+    outcomes: list[Outcome] = []
+
+    class Noting(Watcher):
+        def carried_out(self, outcome: Outcome, *, done: bool) -> None:
+            assert done
+            outcomes.append(outcome)
+
+    with tempfile.TemporaryDirectory() as folder:
+        before = Path(folder) / "before"
+        with before.open("wb") as file, ArchiveWriter(file, kind="backup", place="") as writer:
+            writer.write(Record(GROUPS.record_object(ONE), None, whole=True))
+        with before.open("rb") as saved:
+            archive = Archive(saved, "before")
+            check_archive(archive)
+            restorer = Restorer(store, archive, clock=lambda: HOUR_LATER)
+            restorer.restore(Path(folder) / "backup", Noting())
+    return outcomes[0]
+
+
 def owner(store: Store, lease_size: int, instance_id: str = "default") -> VolumeGroupJournal:
     source = uuids()
     return VolumeGroupJournal(
@@ -79,7 +104,7 @@ def require_there(store: Store, told: Reservation, instance_id: str) -> None:
 
 @pytest.mark.parametrize("instance_id", ["default", "another"])
 @pytest.mark.parametrize("lease_size", [0, 1, 4])
-@pytest.mark.parametrize("remove", [repaired, dropped], ids=["repair", "drop"])
+@pytest.mark.parametrize("remove", [repaired, dropped, undone], ids=["repair", "drop", "restore"])
 def test_an_owner_that_was_overtaken_is_told_of_a_group_that_is_there(
     remove: Removal, lease_size: int, instance_id: str
 ) -> None:

@@ -6,7 +6,7 @@ meantime has no plan.  Planning writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -216,18 +216,9 @@ class Planner:
     def final_steps(
         self, schema: AnySchema, uuid: str, *, revoked: Lease | None = None
     ) -> Iterator[Step]:
-        """What makes it final that no entry points at a record that was read before.
-
-        Its owner may be between its two writes.  So every lease that lists the
-        UUID goes first, but for the one that another step has `revoked`.
-        """
-        directories: list[AnyRecords] = [
-            Records(self._store, schema, instance_id, validate=False)
-            for instance_id in self._instances_of(schema)
-        ]
-        for records, lease in standing_leases(directories, uuid):
-            if revoked is None or lease.lease_id != revoked.lease_id:
-                yield revoke_step(records, lease, self._clock())
+        """What makes it final that no entry points at a record: see `final_steps`."""
+        instance_ids = self._instances_of(schema)
+        return final_steps(self._store, schema, instance_ids, uuid, self._clock(), revoked=revoked)
 
     # What the planners ask
 
@@ -259,6 +250,28 @@ class Planner:
 
     def _is_old(self, state: ObjectState, record: AnyRecord) -> bool:
         return self._grace.is_over(newest_ns(state.modified_ns, record.creation_time))
+
+
+def final_steps(
+    store: Store,
+    schema: AnySchema,
+    instance_ids: Iterable[str],
+    uuid: str,
+    now: Timestamp,
+    *,
+    revoked: Lease | None = None,
+) -> Iterator[Step]:
+    """What makes it final that no entry points at a record that was read before.
+
+    Its owner may be between its two writes.  So every lease that lists the
+    UUID goes first, but for the one that another step has `revoked`.
+    """
+    directories: list[AnyRecords] = [
+        Records(store, schema, instance_id, validate=False) for instance_id in instance_ids
+    ]
+    for records, lease in standing_leases(directories, uuid):
+        if revoked is None or lease.lease_id != revoked.lease_id:
+            yield revoke_step(records, lease, now)
 
 
 def revoke_step(records: AnyRecords, lease: Lease, now: Timestamp) -> Step:

@@ -12,7 +12,8 @@ before (docs/correctness.md):
 
 Who looked for an entry before step 3, to remove a record that nothing points
 at, is refused after step 4; where it removed the record before that, restore
-says so.  An entry that is restored without its record is put as it is.
+says so.  An entry that is restored without its record is put as it is.  A record that
+is removed, as undoing a restore does, loses the leases that list it first.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from csijournal.compat import zip_strict
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import Records
 from csijournal.repair.plan import Plan, Step
-from csijournal.repair.planners import revoke_step
+from csijournal.repair.planners import final_steps, instances_of, revoke_step
 from csijournal.store.contract import Store, Write
 from csijournal.transfer.words import request_name_of
 from csijournal.wire.leases import cleanup_key, parse_lease
-from csijournal.wire.ownership import ObjectRole, owner_of
+from csijournal.wire.ownership import ObjectRole, Owned, owner_of
 from csijournal.wire.timestamps import Timestamp
 
 
@@ -50,11 +51,14 @@ class Enterer:
     def __init__(self, store: Store, selected: Callable[[], Iterator[Record]]) -> None:
         self._store = store
         self._selected = selected
+        self._instances: dict[str, list[str]] = {}
 
     def complete(self, plan: Plan, now: Timestamp) -> Entering:
         """`plan` with what its entries need; as it is, where it puts none."""
         (step,) = plan.steps
         owned = owner_of(step.write.object_name)
+        if owned is not None and _is_removal(owned, step.write):
+            return Entering(replace(plan, steps=(*self._final_steps(owned, now), step)))
         if owned is None or owned.role is not ObjectRole.DIRECTORY:
             return Entering(plan)
         records: Records[Any] = Records(self._store, owned.schema, owned.name, validate=False)
@@ -74,6 +78,14 @@ class Enterer:
         )
         return Entering(completed, len(lost))
 
+    def _final_steps(self, owned: Owned, now: Timestamp) -> Iterator[Step]:
+        """An owner may be about to point at the record that is removed: its lease goes first."""
+        schema = owned.schema
+        if schema.journal not in self._instances:
+            self._instances[schema.journal] = instances_of(self._store, schema)
+        instance_ids = self._instances[schema.journal]
+        return final_steps(self._store, schema, instance_ids, owned.name, now)
+
     def _lost(self, records: Records[Any], entries: Collection[Entry]) -> set[str]:
         """The keys of those entries whose records are to be restored too."""
         schema = records.schema
@@ -84,6 +96,11 @@ class Enterer:
         archived = self._selected() if keys else ()
         told = ((record.object_name, request_name_of(record)) for record in archived)
         return {keys[each] for each in told if each in keys}
+
+
+def _is_removal(owned: Owned, write: Write) -> bool:
+    """Whether a record goes that an entry may point at: one that has a UUID."""
+    return owned.role is ObjectRole.RECORD and bool(owned.name) and write.remove_object
 
 
 def _here(records: Records[Any], key: str, value: bytes) -> Entry | None:
