@@ -160,7 +160,7 @@ def test_where_images_may_be_behind_groups_without_an_entry_are_left_with_the_co
     for damage in ("orphan_group", "empty_object", "members_elsewhere"):
         pool.add(damage)
     store = WithImages(pool.build(MemoryPlace()))
-    found = look(store, clock=lambda: NOW)[0]
+    found = look(store, inventory=None, clock=lambda: NOW)[0]
     assert len(found) == 3
     for finding in found:
         assert not finding.automatic

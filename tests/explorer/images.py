@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Union
 
 from csijournal import Reservation, SnapshotJournal, Store, VolumeJournal
+from csijournal.check.findings import Finding, FindingKind
 from csijournal.errors import GroupNotFound, RecordNotFound
 from csijournal.journal.model import EnsureResult, ImageReservation
 from csijournal.journal.recover import Recovery
@@ -25,6 +27,7 @@ from csijournal.store import (
     Write,
 )
 from csijournal.store.contract import PAGE_ENTRIES_MAX, Guard
+from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.records import (
     CREATION_TIME_KEY,
     GROUP_ID_KEY,
@@ -40,7 +43,8 @@ from csijournal.wire.uuids import UUID_LENGTH
 from explorer.clients import Script
 from explorer.contents import NOW
 from explorer.history import Event
-from explorer.scenarios import Act, Caller, Client, Scenario
+from explorer.repairers import repair
+from explorer.scenarios import FIRST_OF_A, OLD, Act, Caller, Client, Scenario
 
 Schema = Union[JournalSchema[VolumeRecord], JournalSchema[SnapshotRecord]]
 IMAGE_ID, GROUP_ID = "m", "g"
@@ -97,8 +101,15 @@ class Renamed(Store):
             return None
         return replace(state, entries=self._read(object_name, state.entries) or {})
 
+    @property
+    def stands_alone(self) -> bool:
+        return self._inner.stands_alone
+
     def object_names(self, prefix: str = "") -> Iterator[str]:
-        return self._inner.object_names(prefix)
+        """Only directories are listed, by who must know every instance."""
+        own, theirs = self._schema.directory_prefix, GROUPS.directory_prefix
+        for name in self._inner.object_names(_moved(prefix, own, theirs)):
+            yield _moved(name, theirs, own)
 
     def modified_ns(self, object_name: str) -> int | None:
         return self._inner.modified_ns(self._object(object_name))
@@ -246,6 +257,39 @@ def put_group_id(caller: Caller) -> None:
     caller.add(GROUP_ID, "a-group")
 
 
+def repairs(schema: Schema, client: Callable[..., ImageClient]) -> Iterator[Scenario]:
+    """Repair beside a client that makes what it takes for left behind."""
+    reserve, seen = Caller.reserve, partial(Renamed, schema=schema)
+
+    def found(kind: FindingKind, uuid: str, *, of_entry: bool = False) -> Finding:
+        directory = schema.directory_object(DEFAULT_INSTANCE_ID)
+        return Finding(
+            kind,
+            directory if of_entry else schema.record_object(uuid),
+            DEFAULT_INSTANCE_ID if of_entry else "",
+            request_name="n" if of_entry else None,
+            uuid=uuid,
+            automatic=True,
+            journal=schema.journal,
+        )
+
+    orphan = repair(found(FindingKind.ORPHAN_RECORD, FIRST_OF_A), seen)
+    dangling = repair(found(FindingKind.DANGLING_ENTRY, OLD, of_entry=True), seen)
+    yield Scenario("repair orphan-record | reserve", (orphan, client("A", reserve)))
+    yield Scenario(
+        "repair orphan-record | reserve without a lease",
+        (orphan, client("A", reserve, lease_size=0)),
+    )
+    yield Scenario(
+        "repair dangling-entry | ensure", (dangling, client("A", Caller.ensure)), dangling=True
+    )
+    yield Scenario(
+        "repair dangling-entry | reserve the same UUID",
+        (dangling, client("A", Caller.reserve_chosen)),
+        dangling=True,
+    )
+
+
 def scenarios(schema: Schema) -> tuple[Scenario, ...]:
     """Two clients of one journal each."""
 
@@ -255,6 +299,7 @@ def scenarios(schema: Schema) -> tuple[Scenario, ...]:
     ensure, undo, check = Caller.ensure, Caller.undo, Caller.check
     recover = ImageClient("R", (Caller.recover,), tries=1, schema=schema)
     return (
+        *repairs(schema, client),
         Scenario("ensure | ensure", (client("A", ensure), client("B", ensure))),
         Scenario(
             "ensure, put image id | ensure, put group id",

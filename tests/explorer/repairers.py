@@ -72,7 +72,7 @@ def _carried_out(store: Store, plan: Plan | None) -> bool:
 
 def repair_orphan(group_uuid: str) -> Repairer:
     """Removes a group object that verify called an orphan."""
-    return _repair(
+    return repair(
         Finding(
             FindingKind.ORPHAN_GROUP,
             GROUPS.record_object(group_uuid),
@@ -84,7 +84,7 @@ def repair_orphan(group_uuid: str) -> Repairer:
 
 def repair_dangling(request_name: str, group_uuid: str) -> Repairer:
     """Removes an entry whose group object verify did not find."""
-    return _repair(
+    return repair(
         Finding(
             FindingKind.DANGLING_ENTRY,
             DIRECTORY,
@@ -99,7 +99,7 @@ def repair_dangling(request_name: str, group_uuid: str) -> Repairer:
 
 def repair_lease(lease_id: str) -> Repairer:
     """Revokes a lease that verify called stale."""
-    return _repair(
+    return repair(
         Finding(
             FindingKind.STALE_LEASE,
             DIRECTORY,
@@ -156,9 +156,14 @@ def restore(request_name: str, group_uuid: str, **members: bytes) -> Repairer:
     )
 
 
-def _repair(finding: Finding) -> Repairer:
-    call = Call("repair", "", finding.group_uuid)
-    return Repairer("V", call, lambda store: _carried_out(store, _planner(store).plan(finding)))
+def repair(finding: Finding, seen: Callable[[Store], Store] = lambda store: store) -> Repairer:
+    """Carries out what is planned for a finding, in the store as it is `seen`."""
+
+    def work(store: Store) -> bool:
+        there = seen(store)
+        return _carried_out(there, _planner(there).plan(finding))
+
+    return Repairer("V", Call("repair", "", finding.uuid), work)
 
 
 def _planner(store: Store) -> Planner:
