@@ -100,7 +100,7 @@ def _unlisted(cluster: RADOSCluster, location: RADOSLocation, instance_id: str) 
 
 def _within(settings: Settings, namespace: str) -> Settings:
     """The settings that name this namespace, as the commands that are printed for it do."""
-    chosen = Settings()
+    chosen = Settings(settings.called_as)
     if settings.rados:
         chosen.given = settings.given | {"namespace": namespace}
     else:

@@ -72,7 +72,9 @@ JOURNAL_VARIABLE = "CSIJOURNAL_JOURNAL"
 class Settings:
     """What the common options and the environment say."""
 
-    def __init__(self) -> None:
+    def __init__(self, called_as: Sequence[str] = (PROGRAM,)) -> None:
+        self.called_as = called_as
+        """The words that a shell calls this program by."""
         self.given: dict[str, str] = {}
         self.opener: Callable[[], Store] | None = None
         """Opens the store, where it is one of several over a login that is open already."""

@@ -20,16 +20,19 @@ from csijournal.errors import CSIJournalError
 COMPLETE_VARIABLE = "_CSIJOURNAL_COMPLETE"
 
 
-def main() -> None:
-    """Run the command line of this process and leave it."""
+def main(called_as: Sequence[str] = (PROGRAM,)) -> None:
+    """Run the command line of this process and leave it.
+
+    `called_as` are the words that a shell calls it by, for the commands that it prints.
+    """
     if COMPLETE_VARIABLE in os.environ:
         program.main(prog_name=PROGRAM, obj=Settings())
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], called_as))
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], called_as: Sequence[str] = (PROGRAM,)) -> int:
     """Run one command line; its exit code."""
-    settings = Settings()
+    settings = Settings(called_as)
     try:
         return _run(list(arguments), settings)
     except BrokenPipeError:

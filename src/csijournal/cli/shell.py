@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Iterable
 
-from csijournal.cli.options import JOURNAL_VARIABLE, PROGRAM, Settings
+from csijournal.cli.options import JOURNAL_VARIABLE, Settings
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import encode
@@ -21,7 +21,7 @@ _OF_ONE_JOURNAL = {"reserve", "ensure", "check", "undo"}
 
 
 def command_line(settings: Settings, words: Iterable[str], instance_id: str = "") -> str:
-    """`csijournal` with the user's store options, and `words`.
+    """This program with the user's store options, and `words`.
 
     `instance_id` is the instance that the command is about; empty where it is
     about none.
@@ -45,7 +45,7 @@ def command_line(settings: Settings, words: Iterable[str], instance_id: str = ""
     usual = os.environ.get("CSIJOURNAL_INSTANCE") or DEFAULT_INSTANCE_ID
     if instance_id not in {"", usual}:
         options += ["--instance", instance_id]
-    return " ".join(map(shell_word, (PROGRAM, *options, *words)))
+    return " ".join(map(shell_word, (*settings.called_as, *options, *words)))
 
 
 def shell_word(text: str) -> str:
