@@ -9,7 +9,7 @@ JOBS ?= 2
 OSDS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-rados test test-fast lint format explore soak bench clean
+.PHONY: help demo demo-rados test test-fast pyz pythons release-check lint format explore soak bench clean
 
 help:           ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -25,6 +25,15 @@ test: $(VENV)/ready ceph cephfs  ## all tests, on a real Ceph cluster too
 
 test-fast: $(VENV)/ready  ## the tests that need no Ceph
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not ceph"
+
+pyz: $(VENV)/ready  ## csijournal.pyz: all in one file, to copy to where there is no pip
+	$(BIN)/python tools/pyz.py
+
+pythons: $(VENV)/ready  ## the tests that need no Ceph on every Python found, from wheel and pyz
+	$(BIN)/python tools/pythons.py --jobs $(JOBS)
+
+release-check: $(VENV)/ready  ## what is too long for each change: hours, root, 10 GB
+	tools/release_check.sh
 
 lint: $(VENV)/ready  ## style, types, and nothing that Python 3.9 lacks
 	$(BIN)/ruff check
@@ -46,14 +55,14 @@ bench: $(VENV)/ready ceph  ## timings beside their floors and the predecessor's 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python tools/bench
 
-clean:          ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:          ## remove the virtual environment, caches and what was built
+	rm -rf $(VENV) build csijournal.pyz .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .PHONY: ceph cephfs
 ceph cephfs:
 	@tools/setup.sh packages $@
 
-$(VENV)/ready: pyproject.toml tools/setup.sh
+$(VENV)/ready: pyproject.toml tools/setup.sh tools/pyz-requirements.txt
 	@tools/setup.sh packages python
 	@tools/setup.sh venv "$(PYTHON)" "$(VENV)"
 	@touch $@

@@ -66,6 +66,8 @@ make_venv() {
     # The rados binding is no PyPI package: the environment must see the distribution's.
     "$python" -m venv --clear --system-site-packages "$folder"
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+    # So that csijournal.pyz can be made, and tested, without the network.
+    "$folder/bin/python" tools/pyz.py --fetch
 }
 
 take_promtool() {
