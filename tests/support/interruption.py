@@ -6,7 +6,8 @@ which is where CPython hears a signal.  These points are left out:
 
 - The exit of a `with`: CPython gives it a line event of its own, between the
   body and `__exit__`.  An exception that a trace function raises there skips
-  `__exit__`, in CPython 3.10 to 3.13.  A signal or an asynchronous exception
+  `__exit__`, in CPython 3.10 to 3.13; 3.9 has no such event, and there nothing
+  is left out.  A signal or an asynchronous exception
   is not heard there from 3.11 on where `__exit__` is C: it is heard at calls,
   at the starts of functions and at backward jumps alone.
 - The call of a C function, before it: CPython hears nothing there.
