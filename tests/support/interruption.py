@@ -164,8 +164,12 @@ def delays(seed: int, number: int, seconds_max: float) -> list[float]:
 
 def _goes_on(frame: FrameType) -> bool:
     """Whether the call is a generator's that was begun before."""
-    opcode = frame.f_code.co_code[frame.f_lasti] if frame.f_lasti >= 0 else 0
-    return dis.opname[opcode] == "RESUME" and frame.f_code.co_code[frame.f_lasti + 1] != 0
+    if frame.f_lasti < 0:
+        return False
+    if "RESUME" not in dis.opmap:  # before 3.11: whoever has been somewhere goes on
+        return True
+    opcode, operand = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
+    return dis.opname[opcode] == "RESUME" and operand != 0
 
 
 @cache
@@ -176,4 +180,7 @@ def _leaves_with(code: CodeType, offset: int) -> bool:
     if names[0] in {"PUSH_EXC_INFO", "WITH_EXCEPT_START"}:
         return "WITH_EXCEPT_START" in names[:2]
     nones = [each.opname == "LOAD_CONST" and each.argval is None for each in following]
+    if "DUP_TOP" in dis.opmap:  # 3.10: what is returned goes below one None, doubled twice
+        begin = next((n for n, name in enumerate(names) if name not in {"POP_BLOCK", "ROT_TWO"}), 0)
+        return nones[begin] and names[begin + 1 : begin + 3] == ["DUP_TOP", "DUP_TOP"]
     return nones[:3] == [True] * 3 or nones[1:4] == [True] * 3
