@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from csijournal.cli.suggest import nearest
+from csijournal.cli.suggest import no_such
 from csijournal.errors import printable
 from csijournal.store import Store
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
@@ -193,13 +193,15 @@ def common_options() -> list[click.Parameter]:
 
 @contextmanager
 def suggesting(command: click.Command) -> Iterator[None]:
-    """Let an unknown option of `command` suggest those that a slip leads to, and no others."""
+    """Let an unknown option of `command` suggest those that a slip leads to, and no others.
+
+    In words of our own, since those of click differ between its releases.
+    """
     try:
         yield
     except click.NoSuchOption as error:
         known = {name for parameter in command.params for name in parameter.opts}
-        meant = nearest(error.option_name, known)
-        raise click.NoSuchOption(error.option_name, possibilities=meant, ctx=error.ctx) from error
+        raise click.UsageError(no_such("option", error.option_name, known), error.ctx) from error
 
 
 def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:

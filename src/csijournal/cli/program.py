@@ -9,7 +9,7 @@ import click
 from csijournal import __version__
 from csijournal.cli.exit_codes import exit_code_rows
 from csijournal.cli.options import PROGRAM, common_options, help_rows, suggesting, write_examples
-from csijournal.cli.suggest import nearest
+from csijournal.cli.suggest import no_such
 
 COMMANDS = {
     "reserve": "Reserve a request name: a new UUID and name for it.",
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in COMMANDS and not ctx.resilient_parsing and args[0][:1] != "-":
-            raise click.UsageError(_no_such_command(args[0]), ctx)
+            raise click.UsageError(no_such("command", args[0], COMMANDS), ctx)
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -82,11 +82,6 @@ class LazyGroup(click.Group):
             formatter.write_dl(exit_code_rows())
         with formatter.section("Shell completion"):
             formatter.write_text(f"bash: {_COMPLETION}; zsh_source and fish_source likewise")
-
-
-def _no_such_command(name: str) -> str:
-    meant = " or ".join(map(repr, nearest(name, COMMANDS)))
-    return f"No such command {name!r}." + (f" Did you mean {meant}?" if meant else "")
 
 
 @click.group(

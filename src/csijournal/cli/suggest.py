@@ -15,6 +15,12 @@ def nearest(word: str, known: Iterable[str]) -> list[str]:
     return [candidate for slips, candidate in rated if slips <= slips_max]
 
 
+def no_such(what: str, word: str, known: Iterable[str]) -> str:
+    """The message about a `word` that is not known, with those that may be meant."""
+    meant = " or ".join(map(repr, nearest(word, known)))
+    return f"No such {what} {word!r}." + (f" Did you mean {meant}?" if meant else "")
+
+
 def distance(left: str, right: str) -> int:
     """How many letters were added, left out, changed or swapped with their neighbour."""
     before: list[int] = []
