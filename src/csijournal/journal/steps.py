@@ -172,15 +172,20 @@ class Records(Generic[R]):
     def put_entry(self, request_name: str, uuid: str, condition: LeaseCondition = NO_LEASE) -> bool:
         """Point `request_name` at the record, if it points nowhere and the condition holds."""
         key, value = self.schema.entry_key(request_name), encode(uuid)
+        write = self.entering(request_name, uuid, condition)
+        return self._write(write, lambda: self._directory_value(key) == value)
+
+    def entering(self, request_name: str, uuid: str, condition: LeaseCondition = NO_LEASE) -> Write:
+        """The write of `put_entry`."""
+        key, value = self.schema.entry_key(request_name), encode(uuid)
         lease = (KeyPresent(condition.lease_key),) if condition.lease_key else ()
         cleanup = (KeyAbsent(cleanup_key(uuid)),) if condition.chosen else ()
-        write = Write(
+        return Write(
             self.directory,
             guards=(KeyAbsent(key), *lease, *cleanup),
             puts={key: value},
             deletions=(condition.lease_key,) if condition.release else (),
         )
-        return self._write(write, lambda: self._directory_value(key) == value)
 
     def remove_entry(self, request_name: str, uuid: str, cleanup: Lease | None = None) -> bool:
         """Remove the entry, if it holds this UUID and the cleanup, where given, goes on."""
@@ -315,9 +320,12 @@ class Records(Generic[R]):
 
     def create_record(self, uuid: str, attributes: Mapping[str, bytes]) -> bool:
         """Create the record, whole, if there is none of this UUID."""
-        record_object = self.schema.record_object(uuid)
-        write = Write(record_object, guards=(ObjectAbsent(),), puts=attributes)
-        return self._write(write, lambda: self.store.read_object(record_object) == attributes)
+        write = self.creation(uuid, attributes)
+        return self._write(write, lambda: self.store.read_object(write.object_name) == attributes)
+
+    def creation(self, uuid: str, attributes: Mapping[str, bytes]) -> Write:
+        """The write of `create_record`."""
+        return Write(self.schema.record_object(uuid), guards=(ObjectAbsent(),), puts=attributes)
 
     def confirm_record(self, uuid: str, request_name: str) -> bool:
         """Write the record's name once more, if it is this request name's.
