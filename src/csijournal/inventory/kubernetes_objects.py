@@ -46,6 +46,9 @@ class KubernetesObject:
     Delete.  `attributes` are the driver's, such as pool, journalPool,
     clusterID, fsName, imageName.  `source_name` is the file that it came from,
     `uid` Kubernetes' own id of it, and `deleted` since when it is to go.
+    Of a snapshot, `source_handle` is the volume's that it was made of,
+    `group_handle` that of the group snapshot that made it, and `is_provided`
+    says that the object was made for a snapshot that was there before.
     """
 
     kind: ObjectKind
@@ -61,6 +64,9 @@ class KubernetesObject:
     source_name: str = ""
     uid: str = ""
     deleted: str = ""
+    source_handle: str = ""
+    group_handle: str = ""
+    is_provided: bool = False
 
     @property
     def is_being_deleted(self) -> bool:
@@ -122,7 +128,20 @@ def describe(kind: ObjectKind, item: Fields, source_name: str) -> KubernetesObje
         source_name=source_name,
         uid=_text(metadata, "uid"),
         deleted=_text(metadata, "deletionTimestamp"),
+        **_origin(kind, spec, _fields(item, "status")),
     )
+
+
+def _origin(kind: ObjectKind, spec: Fields, status: Fields) -> dict[str, Any]:
+    """Where a snapshot comes from."""
+    if kind is not ObjectKind.SNAPSHOT:
+        return {}
+    source = _fields(spec, "source")
+    return {
+        "source_handle": _text(source, "volumeHandle"),
+        "group_handle": _text(status, "volumeGroupSnapshotHandle"),
+        "is_provided": bool(_text(source, "snapshotHandle")),
+    }
 
 
 def handles_in(kind: ObjectKind, item: Fields) -> list[NamedHandle]:
