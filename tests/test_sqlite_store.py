@@ -20,6 +20,7 @@ import pytest
 
 from csijournal import open_store
 from csijournal.errors import (
+    Conflict,
     GuardFailed,
     InvalidInput,
     PermissionDenied,
@@ -612,3 +613,23 @@ def write_and_report(path: Path, sender: Connection) -> None:
         store.write(Write(f"o{number}", guards=(ObjectAbsent(),), puts={"a": value, "b": value}))
         sender.send(number)
         number += 1
+
+
+def test_a_copy_stays_one_and_is_refused_by_who_does_not_know_copies(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.mark_copy()
+        store.write(Write("csi.volumes.default", puts={"csi.volume.x": b"1"}))
+        store.mark_copy()
+        assert not store.stands_alone
+    with SQLiteStore(path, create=False) as store:
+        assert not store.stands_alone
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone()[0] > FORMAT_VERSION
+
+
+def test_a_file_with_records_of_its_own_is_not_made_a_copy(path: Path) -> None:
+    with SQLiteStore(path) as store:
+        store.write(Write("csi.volumes.default", puts={"csi.volume.x": b"1"}))
+        with pytest.raises(Conflict, match="holds a journal of its own"):
+            store.mark_copy()
+        assert store.stands_alone

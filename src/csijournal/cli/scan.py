@@ -19,7 +19,7 @@ from csijournal.cli.durations import duration, in_words
 from csijournal.cli.options import Settings
 from csijournal.cli.progress import Bar, Position, watched
 from csijournal.inventory.choose import inventory_of
-from csijournal.inventory.contract import Inventory
+from csijournal.inventory.contract import Inventory, NoInventory
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.store import Store
 from csijournal.store.rados.csi_config import SUBVOLUME_GROUP
@@ -33,8 +33,9 @@ class ScanOptions:
 
     `settle_given` says whether the command line named the settle time.
     `filesystem` and `subvolume_group` are where CephFS has what stands behind the
-    records, empty where that is to be found out.  `further_words` are options of
-    the command that say with what else is compared.
+    records, empty where that is to be found out.  `assume_nothing_behind` is for a
+    copy: all of that counts as gone.  `further_words` are options of the command
+    that say with what else is compared.
     """
 
     depth: Depth = Depth.LIMITED
@@ -43,6 +44,7 @@ class ScanOptions:
     settle_given: bool = False
     filesystem: str = ""
     subvolume_group: str = ""
+    assume_nothing_behind: bool = False
     further_words: tuple[str, ...] = ()
 
     def words(self) -> list[str]:
@@ -56,17 +58,22 @@ class ScanOptions:
             words += ["--fs", self.filesystem]
         if self.subvolume_group:
             words += ["--subvolume-group", self.subvolume_group]
+        if self.assume_nothing_behind:
+            words += ["--assume-nothing-behind"]
         return [*words, *self.further_words]
 
     def inventory(self, store: Store, settings: Settings) -> Inventory:
-        """What tells of the things behind the records in `store`; to be closed before it."""
-        location = location_of(settings)
-        usual = SUBVOLUME_GROUP if location is None else location.subvolume_group
-        return inventory_of(
-            store,
-            filesystem=self.filesystem,
-            subvolume_group=self.subvolume_group or usual,
-        )
+        """What tells of the things behind the records in `store`; to be closed before it.
+
+        Raises UsageError where nothing is to be assumed of what can be looked at.
+        """
+        if not self.assume_nothing_behind:
+            return open_inventory(store, settings, self.filesystem, self.subvolume_group)
+        if store.pool_id is not None:
+            raise click.UsageError(
+                "--assume-nothing-behind is for copies: here it can be looked at what is behind."
+            )
+        return NoInventory()
 
     def verifier(
         self,
@@ -91,6 +98,15 @@ class ScanOptions:
         )
 
 
+def open_inventory(
+    store: Store, settings: Settings, filesystem: str = "", subvolume_group: str = ""
+) -> Inventory:
+    """The inventory of the place of `store`, with the subvolume group of --csi-config."""
+    location = location_of(settings)
+    usual = SUBVOLUME_GROUP if location is None else location.subvolume_group
+    return inventory_of(store, filesystem=filesystem, subvolume_group=subvolume_group or usual)
+
+
 grace_option = click.option(
     "--grace",
     "grace_seconds",
@@ -99,6 +115,24 @@ grace_option = click.option(
     callback=duration,
     help=f"What is younger may still be in use: 90s, 15m, 2h, 1d.  [{in_words(GRACE_SECONDS)}]",
 )
+
+_CEPHFS_OPTIONS = (
+    click.option(
+        "--fs",
+        "filesystem",
+        metavar="NAME",
+        default="",
+        help="The CephFS filesystem of the pool.  [found by the pool]",
+    ),
+    click.option(
+        "--subvolume-group",
+        metavar="NAME",
+        default="",
+        help="The group of the CephFS driver's subvolumes."
+        f"  [that of --csi-config, or {SUBVOLUME_GROUP}]",
+    ),
+)
+"""Where CephFS has what stands behind the records."""
 
 _OPTIONS = (
     click.option(
@@ -121,21 +155,20 @@ _OPTIONS = (
         help="Read again after this time what contradicts itself: clients may be at work on it."
         f"  [env: {SETTLE_VARIABLE}; {in_words(SETTLE_SECONDS)}]",
     ),
+    *_CEPHFS_OPTIONS,
     click.option(
-        "--fs",
-        "filesystem",
-        metavar="NAME",
-        default="",
-        help="The CephFS filesystem of the pool.  [found by the pool]",
-    ),
-    click.option(
-        "--subvolume-group",
-        metavar="NAME",
-        default="",
-        help="The group of the CephFS driver's subvolumes."
-        f"  [that of --csi-config, or {SUBVOLUME_GROUP}]",
+        "--assume-nothing-behind",
+        is_flag=True,
+        help="In a copy that import-listing made: count all that stood behind the records as gone.",
     ),
 )
+
+
+def cephfs_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where CephFS has what stands behind the records."""
+    for option in reversed(_CEPHFS_OPTIONS):
+        command = option(command)
+    return command
 
 
 def scan_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -150,6 +183,7 @@ def scan_options(command: Callable[..., None]) -> Callable[..., None]:
         settle_seconds: float,
         filesystem: str,
         subvolume_group: str,
+        assume_nothing_behind: bool,
         **others: Any,  # noqa: ANN401
     ) -> None:
         if quick and full:
@@ -162,6 +196,7 @@ def scan_options(command: Callable[..., None]) -> Callable[..., None]:
             settle_given=source is click.core.ParameterSource.COMMANDLINE,
             filesystem=filesystem,
             subvolume_group=subvolume_group,
+            assume_nothing_behind=assume_nothing_behind,
         )
         command(*arguments, scan=scan, **others)
 

@@ -35,7 +35,11 @@ def inventory_of(
         beside = None if pool_id is None else store.beside(pool_id, store.namespace)
         if not isinstance(beside, RADOSStore):
             return UnknownInventory(
-                NotCompared(BEHIND_RECORDS, f"{store.place} is not a pool of a Ceph cluster")
+                NotCompared(
+                    BEHIND_RECORDS,
+                    f"{store.place} is not a pool of a Ceph cluster, but a copy",
+                    "Compare in the cluster; --assume-nothing-behind takes all for gone",
+                )
             )
         return _inventory_of_pool(beside, filesystem, subvolume_group)
     except StoreError as error:

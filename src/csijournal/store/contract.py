@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar, Union
 
 from csijournal.errors import (
+    Conflict,
     GuardFailed,
     InvalidInput,
     InvalidObjectName,
@@ -296,6 +297,14 @@ class Store(ABC):
         """
         return False
 
+    def mark_copy(self) -> None:  # noqa: B027 - most can look at what stands behind
+        """Note for good that the records to come are copies, so that it stands alone no longer.
+
+        What stands behind them is then not known here.  A store that can look at
+        that, where it lies, needs no mark.  Raises Conflict where there are
+        records that are not copies.
+        """
+
     @property
     def pool_id(self) -> int | None:
         """The number by which CSI handles name the place; None where handles cannot name it."""
@@ -394,6 +403,14 @@ class Store(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def records_in_the_way(store: Store) -> Conflict:
+    """The error for a store that holds records of its own, where copies are to go."""
+    return Conflict(
+        f"{store.place} holds a journal of its own",
+        hint="Copies go into a new file: name one that does not exist",
+    )
 
 
 def check_name(name: str, object_name: str = "") -> str:

@@ -201,6 +201,9 @@ class GroupCommitStore(Store):
     def stands_alone(self) -> bool:
         return self._inner.stands_alone
 
+    def mark_copy(self) -> None:
+        self._inner.mark_copy()
+
     @property
     def place(self) -> str:
         return self._inner.place

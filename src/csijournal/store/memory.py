@@ -19,6 +19,7 @@ from csijournal.store.contract import (
     check_name,
     check_range,
     creates_object,
+    records_in_the_way,
     require_guards,
 )
 
@@ -44,10 +45,17 @@ class MemoryStore(Store):
         self._objects: dict[str, _Object] = {}
         self._versions = itertools.count(1)
         self._closed = False
+        self._is_copy = False
 
     @property
     def stands_alone(self) -> bool:
-        return True
+        return not self._is_copy
+
+    def mark_copy(self) -> None:
+        with self._lock:
+            if self._objects and not self._is_copy:
+                raise records_in_the_way(self)
+            self._is_copy = True
 
     @property
     def place(self) -> str:

@@ -31,11 +31,12 @@ from csijournal.store.contract import (
     check_name,
     check_range,
     creates_object,
+    records_in_the_way,
     require_guards,
     require_readable,
 )
 from csijournal.store.sqlite_codes import Damaged
-from csijournal.store.sqlite_file import SQLiteFile
+from csijournal.store.sqlite_file import SQLiteFile, is_copy, mark_copy
 from csijournal.store.sqlite_rows import are_readable, is_name, page_of, sort_out
 
 _KEYS_AT_ONCE = 500
@@ -67,7 +68,19 @@ class SQLiteStore(Store):
 
     @property
     def stands_alone(self) -> bool:
-        return True
+        return not self._file.read(is_copy)
+
+    def mark_copy(self) -> None:
+        def work(connection: sqlite3.Connection) -> bool:
+            """Whether it is a copy, now or before."""
+            if not is_copy(connection):
+                if _select_names(connection, after="", prefix=""):
+                    return False
+                mark_copy(connection)
+            return True
+
+        if not self._file.write(work):
+            raise records_in_the_way(self)
 
     @property
     def place(self) -> str:

@@ -38,6 +38,12 @@ from csijournal.store.sqlite_codes import Code, code_of, is_undecodable
 APPLICATION_ID = 0x43534A31
 """Marks a SQLite file as ours ("CSJ1"), in the header field made for that."""
 FORMAT_VERSION = 1
+COPY_VERSION = 1001
+"""Format 1; what stands behind the records is not known here.
+
+A csijournal that does not know this refuses the file, which it would else take
+for a journal of its own, and remove things from.
+"""
 
 _TABLES = {
     "objects": """
@@ -301,7 +307,7 @@ class SQLiteFile:
                 f"{self.path} is a SQLite file of another program",
                 hint="Name another file; this one was left as it is",
             )
-        if version > FORMAT_VERSION:
+        if version > FORMAT_VERSION and version != COPY_VERSION:
             raise PlaceUnusable(
                 f"{self.path} has format {version}; this csijournal knows up to {FORMAT_VERSION}",
                 hint="Use the newer csijournal that wrote it",
@@ -368,6 +374,16 @@ def _absolute(path: str | Path) -> Path:
     except TypeError as error:
         raise InvalidInput(f"{path!r} is not a path") from error
     return Path("/" + absolute.lstrip("/"))
+
+
+def is_copy(connection: sqlite3.Connection) -> bool:
+    """Whether the file is marked as a copy."""
+    return _header(connection)[1] == COPY_VERSION
+
+
+def mark_copy(connection: sqlite3.Connection) -> None:
+    """Mark the file as a copy, with the transaction."""
+    connection.execute(f"PRAGMA user_version = {COPY_VERSION}")
 
 
 def _header(connection: sqlite3.Connection) -> tuple[int, int]:
