@@ -135,3 +135,58 @@ sys.exit(run(sys.argv[1:]))
     assert done.returncode == 1
     assert f"    skipped  put the entry 'snap-1' -> {uuid(1)}\n" in done.stdout
     assert detached.dump()[DIRECTORY][GROUPS.entry_key("snap-1")] == uuid(2).encode()
+
+
+# Volumes and snapshots of a driver that keeps no images
+
+
+def test_the_record_of_a_volume_is_made_again_by_what_a_person_says(cli: CLI) -> None:
+    words = ("--journal", "volumes", "--owner", "team-a", "--kms-id", "vault")
+    cli.store().close()
+    cli("reserve", "other", "--journal", "volumes")
+
+    line = cli("attach", *words, "--nfs-cluster", "nfs-1", uuid(1), "pvc-1").lines[-1]
+    assert line == (
+        "to do it  csijournal attach --apply --journal volumes --owner team-a --kms-id vault"
+        f" --nfs-cluster nfs-1 {uuid(1)} pvc-1"
+    )
+    cli("attach", *words, "--nfs-cluster", "nfs-1", uuid(1), "pvc-1", "--apply")
+
+    assert cli.dump()[f"csi.volume.{uuid(1)}"] == {
+        "csi.imagename": f"csi-vol-{uuid(1)}".encode(),
+        "csi.nfs.cluster": b"nfs-1",
+        "csi.volname": b"pvc-1",
+        "csi.volume.encryptKMS": b"vault",
+        "csi.volume.encryptionType": b"block",
+        "csi.volume.owner": b"team-a",
+    }
+    assert cli("check", "--journal", "volumes", "pvc-1", "-o", "json").json["uuid"] == uuid(1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--journal", "volumes", uuid(1)], 2, "nothing says for which request"),
+        (["--journal", "snapshots", uuid(1), "s"], 2, "nothing says of which volume"),
+        (["--journal", "volumes", "nonsense"], 2, "does not end in a UUID"),
+        (["--owner", "x", uuid(1)], 2, "--owner is not for the journal of groups"),
+        (["--all"], 2, "--all needs the lists of Kubernetes"),
+        (["--all", uuid(1)], 2, "--all takes all from the lists"),
+    ],
+)
+def test_a_volume_that_cannot_be_attached_is_refused(
+    detached: CLI, arguments: list[str], code: int, said: str
+) -> None:
+    before = detached.dump()
+
+    assert said in detached.refused("attach", *arguments, code=code)
+    assert detached.dump() == before
+
+
+def test_no_list_can_name_a_file(detached: CLI) -> None:
+    lists = detached.folder / "lists.json"
+    lists.write_text('{"kind": "PersistentVolumeList", "items": []}')
+
+    said = detached.refused("attach", "--all", "--kubernetes", str(lists), code=17)
+
+    assert "no handle of Kubernetes can name sqlite://" in said

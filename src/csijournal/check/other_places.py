@@ -32,12 +32,17 @@ class OtherPlaces:
         self.not_read: dict[str, str] = {}
         """Places that could not be read, in words, each with the reason."""
 
-    def find(self, pool_id: int, schema: AnySchema, uuids: Collection[str]) -> set[str]:
-        """Those of `uuids` that have a record in any place of this pool but that of the store."""
+    def find(
+        self, pool_id: int, schema: AnySchema, uuids: Collection[str], *, named: bool = False
+    ) -> set[str]:
+        """Those of `uuids` that have a record in any place of this pool but that of the store.
+
+        With `named`, one that says whose it is: the NFS driver makes others.
+        """
         found: set[str] = set()
         for namespace in self.namespaces(pool_id) if uuids else ():
             left = [uuid for uuid in uuids if uuid not in found]
-            found.update(self._find_in(pool_id, namespace, schema, left))
+            found.update(self._find_in(pool_id, namespace, schema, left, named))
         return found
 
     def follow(
@@ -78,7 +83,12 @@ class OtherPlaces:
             return []
 
     def _find_in(
-        self, pool_id: int, namespace: str, schema: AnySchema, uuids: Collection[str]
+        self,
+        pool_id: int,
+        namespace: str,
+        schema: AnySchema,
+        uuids: Collection[str],
+        named: bool,
     ) -> Iterator[str]:
         try:
             beside = self._store.beside(pool_id, namespace)
@@ -86,7 +96,9 @@ class OtherPlaces:
                 return
             with beside:
                 records: AnyRecords = Records(beside, schema, DEFAULT_INSTANCE_ID)
-                yield from (uuid for uuid, record in records.read_records(uuids) if record)
+                for uuid, record in records.read_records(uuids):
+                    if record is not None and (record.populated or not named):
+                        yield uuid
         except StoreError as error:
             self._note(pool_id, namespace, error)
 

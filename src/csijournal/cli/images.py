@@ -32,6 +32,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 _OF_JOURNALS = {
     "uuid": {"volumes", "snapshots", "groups"},
+    "nfs_cluster": {"volumes"},
     "owner": {"volumes", "snapshots"},
     "kms_id": {"volumes", "snapshots"},
     "encryption_type": {"volumes", "snapshots"},
@@ -47,8 +48,10 @@ _COMPARED = (
         "--encryption-type", type=click.Choice(ENCRYPTION_TYPES), help="How it is encrypted."
     ),
 )
-_GIVEN = (
+_CHOSEN = (
     click.option("--uuid", help="UUID of the caller's choice, which was never used before."),
+)
+_GIVEN = (
     click.option("--owner", help="Kubernetes namespace of the claim."),
     click.option("--backing-snapshot-id", help="Handle of the snapshot that a volume reads."),
 )
@@ -61,14 +64,22 @@ def compared_options(function: _Command) -> _Command:
 
 def reserving_options(function: _Command) -> _Command:
     """The options of a new reservation."""
-    return _with_options(function, (*_COMPARED, *_GIVEN))
+    return _with_options(function, (*_COMPARED, *_CHOSEN, *_GIVEN))
 
 
-def said_of(schema: JournalSchema[Any], options: dict[str, str | None]) -> dict[str, str]:
+def attaching_options(function: _Command) -> _Command:
+    """The options that say what a lost record said."""
+    nfs = click.option("--nfs-cluster", help="NFS cluster that exports a volume.")
+    return _with_options(function, (*_COMPARED, *_GIVEN, nfs))
+
+
+def said_of(
+    schema: JournalSchema[Any], options: dict[str, str | None], *, is_new: bool = True
+) -> dict[str, str]:
     """Those of `options` that were given, as arguments of the journal's calls.
 
-    Raises UsageError for one that this journal has no place for, and for a new
-    snapshot without a source.
+    Raises UsageError for one that this journal has no place for, and where it
+    `is_new` for a snapshot without a source.
     """
     given = {name: value for name, value in options.items() if value is not None}
     for name in given:
@@ -78,7 +89,7 @@ def said_of(schema: JournalSchema[Any], options: dict[str, str | None]) -> dict[
             raise click.UsageError(
                 f"--{option} is not for the journal of {schema.journal}: give --journal {known}."
             )
-    if schema is SNAPSHOTS and "owner" in options and "source_name" not in given:
+    if is_new and schema is SNAPSHOTS and "owner" in options and "source_name" not in given:
         raise click.UsageError("A snapshot has a source: give --source, its image or subvolume.")
     return given
 

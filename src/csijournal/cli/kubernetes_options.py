@@ -11,12 +11,15 @@ import click
 
 from csijournal.check.compare_kubernetes import KubernetesComparison
 from csijournal.check.context import Context
-from csijournal.check.handle_location import handle_location
+from csijournal.check.handle_location import HandleLocation, handle_location
+from csijournal.check.kubernetes_claims import Claims
 from csijournal.check.summary import Summary
 from csijournal.cli.options import Settings
 from csijournal.cli.rados_options import mapping_of
-from csijournal.errors import InvalidTimestamp
+from csijournal.errors import InvalidTimestamp, StoreError
+from csijournal.inventory.contract import Inventory, NotCompared
 from csijournal.inventory.kubernetes import KubernetesLists
+from csijournal.store import Store
 from csijournal.store.rados.csi_config import read_clusters
 from csijournal.wire.timestamps import Timestamp
 
@@ -46,6 +49,33 @@ class KubernetesOptions:
         named = () if self.lists is None else self.lists.named(uuid)
         return f"{named[0].object.kind.value} {named[0].object.name} names it." if named else ""
 
+    def claims(self, settings: Settings, store: Store, inventory: Inventory) -> Claims | None:
+        """What the lists say of the place of `store`; None without lists.
+
+        Raises InvalidInputFile for a mapping that cannot be read, and StoreError
+        where it is not known which handles lead there.
+        """
+        if self.lists is None:
+            return None
+        location = self._location(settings, store, inventory)
+        if isinstance(location, NotCompared):
+            raise StoreError(str(location))
+        return Claims(self.lists, location)
+
+    @staticmethod
+    def namespaces(settings: Settings) -> list[str]:
+        """The namespaces that Ceph-CSI's configuration names, where it was given."""
+        given = settings.given
+        clusters = read_clusters(given["csi_config"]).values() if "csi_config" in given else ()
+        return [name for one in clusters for name in (one.rbd_namespace, one.cephfs_namespace)]
+
+    @staticmethod
+    def _location(
+        settings: Settings, store: Store, inventory: Inventory
+    ) -> HandleLocation | NotCompared | None:
+        given = settings.given
+        return handle_location(store, inventory, mapping_of(given), given.get("cluster_id", ""))
+
     def comparisons(
         self, settings: Settings
     ) -> tuple[Callable[[Context], KubernetesComparison], ...]:
@@ -56,17 +86,10 @@ class KubernetesOptions:
         lists = self.lists
         if lists is None:
             return ()
-        given = settings.given
-        mapping = mapping_of(given)
-        clusters = read_clusters(given["csi_config"]).values() if "csi_config" in given else ()
-        namespaces = [
-            name for one in clusters for name in (one.rbd_namespace, one.cephfs_namespace)
-        ]
+        namespaces = self.namespaces(settings)
 
         def compare(context: Context) -> KubernetesComparison:
-            location = handle_location(
-                context.store, context.inventory, mapping, given.get("cluster_id", "")
-            )
+            location = self._location(settings, context.store, context.inventory)
             return KubernetesComparison(context, lists, location, namespaces)
 
         return (compare,)
