@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from csijournal.check.catalog import FindingKind
-from csijournal.check.commands import Words, attach_group, undo
+from csijournal.check.commands import Words, attach_group, attach_image, undo
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
 from csijournal.check.reading import Seen
@@ -79,7 +79,8 @@ def _of_image(
         found = f"is {shortened(record.image_name)}"
         yield FindingKind.WRONG_NAME, IMAGE_NAME_KEY, found, ()
     if isinstance(record, SnapshotRecord) and record.source_name is None:
-        yield FindingKind.SOURCE_LOST, SOURCE_NAME_KEY, "missing", ()
+        attach = attach_image(seen.schema.journal, seen.uuid)
+        yield FindingKind.SOURCE_LOST, SOURCE_NAME_KEY, "missing", (attach,)
     if record.journal_pool is not None and record.journal_pool_id is None:
         found = f"csi.journalpool is {shortened(record.journal_pool)}, which is not a pool's id"
         yield FindingKind.SPLIT_RECORD, JOURNAL_POOL_KEY, found, ()

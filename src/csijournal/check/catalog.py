@@ -163,7 +163,10 @@ CATALOG: Mapping[FindingKind, Row] = {
             " of a delete, or somebody removed things by hand. Ceph-CSI fails forever for the name"
             " of a volume or of a group."
         ),
-        "repair removes the entry. The next request of that name then starts anew.",
+        (
+            "repair removes the entry. The next request of that name then starts anew. Where an"
+            " image or subvolume of the UUID exists, attach makes its record again."
+        ),
         Alone.IF_NOTHING_BEHIND,
         "The entry was seen twice, with time between, with the same UUID and without a record.",
     ),
@@ -376,7 +379,10 @@ CATALOG: Mapping[FindingKind, Row] = {
             "The request name points at a record that has attributes and does not say its request"
             " name. Ceph-CSI fails forever for this name."
         ),
-        "Look at what stands behind it (show). Nothing removes it by itself.",
+        (
+            "Look at what stands behind it (show). If it is this request's: attach writes what the"
+            " record lacks. Nothing removes it by itself."
+        ),
         Alone.NEVER,
         "Only a person can know whether the attributes are this request's.",
     ),
@@ -400,7 +406,10 @@ CATALOG: Mapping[FindingKind, Row] = {
             " may. Pods may use the volume: a handle needs no entry. But the same request would"
             " make a second volume."
         ),
-        "Find out from Kubernetes whether somebody uses it, before anything else.",
+        (
+            "If somebody uses it, as the lists of Kubernetes tell (--kubernetes): attach it again."
+            " Nothing removes it by itself."
+        ),
         Alone.NEVER,
         "Somebody may use what stands behind it.",
     ),
@@ -451,7 +460,10 @@ CATALOG: Mapping[FindingKind, Row] = {
             "The snapshot's record has no csi.source. URGENT: the next CreateSnapshot of this name"
             " makes Ceph-CSI remove record and entry, although the snapshot's image is there."
         ),
-        "Write the source back before the snapshot is asked for again: the name of its image.",
+        (
+            "attach writes the source back, as RBD or CephFS knows it. Do so before the snapshot is"
+            " asked for again."
+        ),
         Alone.NEVER,
         "What the snapshot was taken of is a person's to confirm.",
     ),
@@ -573,7 +585,8 @@ CATALOG: Mapping[FindingKind, Row] = {
         ),
         (
             "Find out whether somebody uses it: watchers, clones, and the claim that it was made"
-            " for. If nobody does: rbd trash mv. A mirrored image is in order."
+            " for. If somebody does: attach makes its record again. If nobody does: rbd trash mv. A"
+            " mirrored image is in order."
         ),
         Alone.NEVER,
         "The image may hold the only copy of somebody's data.",
@@ -688,7 +701,8 @@ CATALOG: Mapping[FindingKind, Row] = {
         ),
         (
             "If a PersistentVolume has this UUID in its handle, the record was lost: do not remove"
-            " anything. If nobody needs the data, and no other cluster shares the subvolume group:"
+            " anything, attach makes it again. If nobody needs the data, and no other cluster"
+            " shares the subvolume group:"
             " ceph fs subvolume rm FILESYSTEM SUBVOLUME --group_name GROUP."
         ),
         Alone.NEVER,
@@ -702,8 +716,9 @@ CATALOG: Mapping[FindingKind, Row] = {
             " cloned from it, and the driver died before it removed the snapshot."
         ),
         (
-            "If nobody needs the snapshot, and no other cluster shares the subvolume group: ceph fs"
-            " subvolume snapshot rm FILESYSTEM SUBVOLUME SNAPSHOT --group_name GROUP."
+            "If a VolumeSnapshotContent has this UUID in its handle: attach makes the record again."
+            " If nobody needs the snapshot, and no other cluster shares the subvolume group:"
+            " ceph fs subvolume snapshot rm FILESYSTEM SUBVOLUME SNAPSHOT --group_name GROUP."
         ),
         Alone.NEVER,
         "It may hold data, and only a person can know whether somebody needs them.",
@@ -749,10 +764,10 @@ CATALOG: Mapping[FindingKind, Row] = {
             " that it was deleted already."
         ),
         (
-            "Where its image or subvolume is still there, keep the object in Kubernetes: the"
-            " record can be made again. Where nothing is there, the data is gone: restore it from a"
-            " backup, and remove the object. Where it was deleted since the list was made, make the"
-            " list again."
+            "Where its image or subvolume is still there, keep the object in Kubernetes: attach"
+            " makes the record again, with --all for every one in the list. Where nothing is"
+            " there, the data is gone: restore it from a backup, and remove the object. Where it"
+            " was deleted since the list was made, make the list again."
         ),
         Alone.NEVER,
         "The object is in Kubernetes, which csijournal never changes.",

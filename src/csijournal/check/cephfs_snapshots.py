@@ -14,6 +14,7 @@ from csijournal.check.catalog import FindingKind
 from csijournal.check.cephfs_references import SnapshotOwners
 from csijournal.check.cephfs_subvolumes import SubvolumeComparison
 from csijournal.check.claims import has_driver_keys, lowered_to, made_for
+from csijournal.check.commands import attach_image
 from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
@@ -209,6 +210,7 @@ class SnapshotComparison(Comparison):
             found,
             thing=str(thing),
             lowered_to=lowered_to(details.thing.name, details.metadata),
+            commands=() if is_of_clone else (attach_image(SNAPSHOTS.journal, uuid),),
         )
 
 

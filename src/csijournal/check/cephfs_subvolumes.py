@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from csijournal.check.catalog import FindingKind
 from csijournal.check.cephfs_references import SnapshotOwners
 from csijournal.check.claims import has_driver_keys, lowered_to, made_for
+from csijournal.check.commands import attach_image
 from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
@@ -92,6 +93,7 @@ class SubvolumeComparison(Comparison):
                 thing=f"subvolume {printable(details.thing.name)}",
                 size_bytes=details.size_bytes,
                 lowered_to=lowered_to(details.thing.name, details.metadata),
+                commands=(attach_image(VOLUMES.journal, uuid),),
             )
 
     # Records without a subvolume

@@ -25,6 +25,15 @@ def attach_group(uuid: str, request_name: str = "") -> Words:
     return ("attach", uuid, *((*dashes(request_name), request_name) if request_name else ()))
 
 
+def attach_image(journal: str, uuid: str, request_name: str = "", lists: Words = ()) -> Words:
+    """The command that makes record and entry of an image, subvolume or snapshot again.
+
+    `lists` are the options that name the lists of Kubernetes.
+    """
+    name = (*dashes(request_name), request_name) if request_name else ()
+    return ("attach", "--journal", journal, *lists, *name[:-1], uuid, *name[-1:])
+
+
 def remove_member(group_name: str, member: str) -> Words:
     """The command that takes a member out of a group."""
     return ("remove", group_name, *dashes(member), member)

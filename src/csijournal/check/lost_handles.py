@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from csijournal.check.behind import behind_record
 from csijournal.check.catalog import FindingKind
+from csijournal.check.commands import Words, attach_image
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
 from csijournal.check.handle_location import HandleLocation
@@ -14,11 +15,11 @@ from csijournal.check.kubernetes_claims import SCHEMA_OF, Claims, in_words
 from csijournal.check.kubernetes_look import KubernetesLook, moment_in_words
 from csijournal.check.other_places import OtherPlaces
 from csijournal.inventory.contract import Role, ThingKind
-from csijournal.inventory.kubernetes import KnownHandle
+from csijournal.inventory.kubernetes import STDIN_NAME, KnownHandle
 from csijournal.journal.steps import AnyRecords, Records
 from csijournal.wire.handles import Handle
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
-from csijournal.wire.schema import AnySchema
+from csijournal.wire.schema import GROUPS, AnySchema
 
 _BATCH = 500
 """How many records are looked for in one other place before the next is asked."""
@@ -72,14 +73,24 @@ class LostHandles:
             *self._behind(schema, uuid),
             f"the lists are of {listed}",
         ]
+        commands: list[Words] = [("show", str(handle))]
+        things = behind_record(self.context.inventory, schema, uuid).things
+        is_there = any(one.kind is not ThingKind.TRASHED_IMAGE for one in things)
+        if is_there and schema is not GROUPS:
+            commands.append(attach_image(schema.journal, uuid, lists=self._lists()))
         return self.context.finding_of(
             FindingKind.MISSING_IN_CEPH,
             schema,
             uuid,
             "; ".join(said),
             thing=str(holders[0].object),
-            commands=(("show", str(handle)),),
+            commands=tuple(commands),
         )
+
+    def _lists(self) -> Words:
+        """The options that name the lists again, but for standard input, which is over."""
+        files = [one.name for one in self.claims.lists.sources if one.name != STDIN_NAME]
+        return tuple(word for name in files for word in ("--kubernetes", name))
 
     def _where_not(self, handle: Handle) -> str:
         store = self.context.store

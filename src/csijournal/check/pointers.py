@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from csijournal.check.catalog import FindingKind
-from csijournal.check.commands import Words, attach_group, drop_entry, drop_group
+from csijournal.check.commands import (
+    Words,
+    attach_group,
+    attach_image,
+    drop_entry,
+    drop_group,
+)
 from csijournal.check.context import Context
 from csijournal.check.elsewhere import places_beside
 from csijournal.check.findings import Finding
@@ -137,7 +143,7 @@ class PointerCheck:
             found,
             request_name=record.request_name,
             certain=kind in WITHOUT_ENTRY_ALONE,
-            commands=_choices(kind, seen) if seen.schema is GROUPS else (),
+            commands=_choices(kind, seen),
         )
 
     def _is_pointed_at(self, seen: Seen, record: AnyRecord) -> bool:
@@ -168,6 +174,9 @@ class PointerCheck:
 
 
 def _choices(kind: FindingKind, seen: Seen) -> tuple[Words, ...]:
+    if seen.schema is not GROUPS:
+        attach = attach_image(seen.schema.journal, seen.uuid)
+        return (attach,) if kind is FindingKind.DETACHED_RECORD else ()
     drop = drop_group(seen.uuid)
     detached = kind is FindingKind.DETACHED_GROUP
     return (attach_group(seen.uuid), drop) if detached else (drop,)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from csijournal.check.attributes import attributes_of
 from csijournal.check.catalog import FindingKind, is_left_by_group_snapshot
-from csijournal.check.commands import Words, attach_group, drop_entry
+from csijournal.check.commands import Words, attach_group, attach_image, drop_entry
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
 from csijournal.check.instances import Instance, directory_id
@@ -20,6 +20,15 @@ from csijournal.journal.steps import AnyRecords
 from csijournal.wire.records import AnyRecord
 from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import encode, shortened
+
+_LOST = frozenset(
+    {
+        FindingKind.DANGLING_ENTRY,
+        FindingKind.UNPOPULATED_RECORD,
+        FindingKind.NAMELESS_RECORD,
+    }
+)
+"""Kinds of which the record can be made again while an image stands behind it."""
 
 LOOKS_MAX = 4
 """How often something is read that is different each time: others are at work on it."""
@@ -150,8 +159,18 @@ class EntryCheck:
             key=suspect.key,
             request_name=name,
             certain=certain,
-            commands=_choices(kind, seen, name),
+            commands=self._choices(kind, seen, name),
         )
+
+    def _choices(self, kind: FindingKind, seen: Seen, request_name: str) -> tuple[Words, ...]:
+        """The commands of which a person must choose one; of images none removes a record."""
+        if seen.schema is not GROUPS:
+            attach = attach_image(seen.schema.journal, seen.uuid, request_name)
+            stands = kind in _LOST and self._context.behind(seen).things
+            return (attach,) if stands else ()
+        if kind is FindingKind.DANGLING_ENTRY:
+            return (drop_entry(request_name),)
+        return (attach_group(seen.uuid, request_name), drop_entry(request_name))
 
     def _mismatch(self, suspect: EntrySuspect, owner: str, seen: Seen) -> tuple[FindingKind, bool]:
         """Which of the two kinds it is, and whether it is certain whose the record is."""
@@ -166,12 +185,3 @@ def _dangling(seen: Seen, request_name: str) -> str:
     if seen.schema is GROUPS and is_left_by_group_snapshot(request_name):
         return "no group object: what Ceph-CSI leaves of each group snapshot on RBD"
     return f"no {seen.schema.noun} " + ("object" if seen.schema is GROUPS else "record")
-
-
-def _choices(kind: FindingKind, seen: Seen, request_name: str) -> tuple[Words, ...]:
-    """The commands of which a person must choose one; of images none removes a record yet."""
-    if kind is FindingKind.DANGLING_ENTRY:
-        return (drop_entry(request_name),) if seen.schema is GROUPS else ()
-    if seen.schema is not GROUPS:
-        return ()
-    return (attach_group(seen.uuid, request_name), drop_entry(request_name))

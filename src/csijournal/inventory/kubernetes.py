@@ -36,7 +36,7 @@ from csijournal.inventory.kubernetes_objects import (
 from csijournal.wire.handles import Handle, is_migrated_handle
 
 STANDARD_INPUT = "-"
-_STDIN_NAME = "standard input"
+STDIN_NAME = "standard input"
 
 MAKE_HINT = (
     "Make it so, with the types that your cluster knows: for type in persistentvolumes"
@@ -120,7 +120,7 @@ class KubernetesLists:
         for path in paths:
             name = os.fspath(path)
             if name == STANDARD_INPUT:
-                raw, name, file_ns = (stdin or sys.stdin.buffer).read(), _STDIN_NAME, time.time_ns()
+                raw, name, file_ns = (stdin or sys.stdin.buffer).read(), STDIN_NAME, time.time_ns()
             else:
                 raw, name, file_ns = _read_file(name)
             lists.add(raw, name, file_ns if listed_ns is None else listed_ns)
