@@ -52,7 +52,8 @@ def test_the_help_lists_commands_options_and_exit_codes_without_importing_them(c
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_commands_line_in_the_table_is_the_first_of_its_help(name: str) -> None:
-    command = importlib.import_module(f"csijournal.cli.commands.{name}").command
+    module = name.replace("-", "_")
+    command = importlib.import_module(f"csijournal.cli.commands.{module}").command
 
     assert command.help.splitlines()[0] == COMMANDS[name]
     assert command.name == name

@@ -22,16 +22,17 @@ COMMANDS = {
     "list": "List the reservations by request name.",
     "verify": "Look for everything that can be wrong with groups; change nothing.",
     "repair": "Repair what verify finds: say how, and with --apply do it.",
-    "attach": "Make a group and a request name each other's again.",
+    "attach": "Make a record and a request name each other's again.",
     "drop": "Remove one entry, or one group that no entry points at.",
     "recover": "Roll back what dead clients left: say how, and with --apply do it.",
     "export": "Write the journals to FILE, or to standard output.",
+    "import-listing": "Make an archive of what `rados listomapvals` printed.",
     "restore": "Put back what an export or a backup holds.",
 }
 """Every command and its line in the help.
 
 The command `name` is the object `command` of the module `csijournal.cli.commands.name`,
-which is imported when the command is used.
+with `_` for `-`, which is imported when the command is used.
 """
 
 _EXAMPLES = [
@@ -53,7 +54,8 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"csijournal.cli.commands.{cmd_name}").command
+        name = cmd_name.replace("-", "_")
+        command = importlib.import_module(f"csijournal.cli.commands.{name}").command
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
 

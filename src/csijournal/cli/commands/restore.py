@@ -30,6 +30,7 @@ from csijournal.cli.shell import command_line
 from csijournal.errors import Conflict, NotFound, printable
 from csijournal.repair.apply import Tally
 from csijournal.repair.plan import Outcome
+from csijournal.transfer.listings import LISTING
 from csijournal.transfer.restore import LeftOut, Restorer, Survey, check_archive
 
 
@@ -90,8 +91,9 @@ def command(
     there but different stops it with exit code 4 unless --overwrite is given.
     A FILE of - is standard input.
 
-    Leases in files of older versions are left out: one that ended must not come
-    back.  Exit code 1: others changed something since, and it was skipped.
+    Leases in files of older versions are left out: they have ended.  A listing's
+    archive (import-listing) goes into a new file, which is marked as a copy.
+    Exit code 1: others changed something since, and it was skipped.
     """
     asked = _Asked(file, only, overwrite, apply, backup_file)
     with changing_nothing(settings, apply=apply), readable(file) as opened:
@@ -108,6 +110,8 @@ def command(
             if not survey.total or not apply:
                 _print_dry_end(settings, survey, asked)
                 raise click.exceptions.Exit(exit_codes.OK)
+            if kind == LISTING:
+                store.mark_copy()
             tally = _restore(settings, restorer, survey, asked)
     raise click.exceptions.Exit(exit_codes.FINDINGS if tally.skipped else exit_codes.OK)
 
