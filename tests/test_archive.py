@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csijournal.archive import Archive, ArchiveWriter, Record
+from csijournal.archive import Archive, ArchiveWriter, ImageInUse, Record
 from csijournal.errors import InvalidArchive
 from support.texts import HOSTILE_KEYS, UNSTORABLE
 
@@ -330,3 +330,58 @@ def test_a_file_that_is_cut_after_it_was_checked_is_told(path: Path) -> None:
         path.write_bytes(ARCHIVE[: len(ARCHIVE) // 2])
         with pytest.raises(InvalidArchive, match=r"a\.jsonl was changed while it was read"):
             list(archive.records())
+
+
+IMAGE = ImageInUse("csi-vol-\u00e9\n", "10a9", "rados://rbd", step=1, names=("pvc-1",))
+
+
+def backup_of(*written: Record | ImageInUse, kind: str = "backup") -> bytes:
+    stream = io.BytesIO()
+    with ArchiveWriter(stream, kind=kind, place="memory:") as writer:
+        for one in written:
+            writer.write(one)
+    return stream.getvalue()
+
+
+def test_a_backup_keeps_images_beside_its_records(path: Path) -> None:
+    path.write_bytes(backup_of(IMAGE, step(2)))
+    with path.open("rb") as file:
+        archive = Archive(file, "a.jsonl")
+        archive.check()
+        assert list(archive.images()) == [IMAGE]
+        assert list(archive.records()) == [step(2)]
+
+
+def test_an_image_of_a_step_that_was_not_done_is_left_out(path: Path) -> None:
+    stream = io.BytesIO()
+    with ArchiveWriter(stream, kind="backup", place="memory:") as writer:
+        writer.write(IMAGE)
+        writer.write(step(2))
+        writer.seal()
+        writer.note_undone([1])
+    path.write_bytes(stream.getvalue())
+    with path.open("rb") as file:
+        archive = Archive(file, "a.jsonl")
+        archive.check()
+        assert list(archive.images()) == []
+        assert list(archive.records()) == [step(2)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"image": "a", "id": "", "place": "p", "step": 1, "names": []}\n',
+        b'{"image": "a", "id": "1", "place": "p", "step": "1", "names": []}\n',
+        b'{"image": "a", "id": "1", "place": "p", "step": 1, "names": [2]}\n',
+        b'{"image": "a", "id": "1"}\n',
+    ],
+)
+def test_a_line_of_an_image_that_is_not_whole_is_refused(path: Path, line: bytes) -> None:
+    header = backup_of().splitlines(keepends=True)[0]
+    digest = hashlib.sha256(header + line).hexdigest()
+    end = json.dumps({"lines": 2, "sha256": digest, "end": True}).encode() + b"\n"
+    require_refused(path, header + line + end)
+
+
+def test_an_export_has_no_images(path: Path) -> None:
+    require_refused(path, backup_of(IMAGE, kind="export"))

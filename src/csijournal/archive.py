@@ -23,6 +23,11 @@ right behind the batch's checksum; the last line of a finished backup has `end`:
     {"undone": [7]}
     {"lines": 4, "sha256": "…", "end": true}
 
+A backup also holds the images that its command moved to RBD's trash, by name and
+id, and where; they are restored before the journal:
+
+    {"image": "csi-vol-88…", "id": "10a9…", "place": "rados://rbd", "step": 6, "names": […]}
+
 Format 1 had neither `journal` nor the empty key, and one checksum; it is read.
 """
 
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 FORMATS = (1, 2)
 
+_IMAGE = b'{"image": '
 _END = b'{"lines": '
 _UNDONE = b'{"undone": '
 _LINE_BYTES_MAX = 1 << 28
@@ -105,6 +111,37 @@ class Record:
         return cls(name, keys, fields.get("whole", False) is True, step, names)
 
 
+@dataclass(frozen=True)
+class ImageInUse:
+    """An RBD image that was in use, under this name and id, in the pool and namespace of `place`.
+
+    `step` and `names` are as of a Record.
+    """
+
+    name: str
+    image_id: str
+    place: str
+    step: int | None = None
+    names: tuple[str, ...] = ()
+
+    def to_line(self) -> str:
+        """The image as a line of the file."""
+        fields = {"image": self.name, "id": self.image_id, "place": self.place}
+        return json.dumps(fields | {"step": self.step, "names": self.names}, ensure_ascii=False)
+
+    @classmethod
+    def from_line(cls, line: str) -> ImageInUse:
+        """Read a line of the file.  Raises what comes of another text."""
+        fields = json.loads(line)
+        name, image_id, place = fields["image"], fields["id"], fields["place"]
+        step, names = fields["step"], fields["names"]
+        if not all(isinstance(text, str) and text for text in (name, image_id, place, *names)):
+            raise TypeError(line)
+        if not isinstance(step, int):
+            raise TypeError(line)
+        return cls(name, image_id, place, step, tuple(names))
+
+
 class Stream(Protocol):
     """What an archive is written to."""
 
@@ -135,8 +172,8 @@ class ArchiveWriter:
         }
         self._write_line(json.dumps(header, ensure_ascii=False).encode() + b"\n")
 
-    def write(self, record: Record) -> None:
-        """Add a record."""
+    def write(self, record: Record | ImageInUse) -> None:
+        """Add a record, or to a backup an image."""
         self._write_line(record.to_line().encode() + b"\n")
 
     def seal(self) -> None:
@@ -214,6 +251,13 @@ class Archive:
         The latest batch of a backup comes first, as what was done last is
         undone first; what was not done is left out.
         """
+        return (record for record in self._all() if isinstance(record, Record))
+
+    def images(self) -> Iterator[ImageInUse]:
+        """The images of a backup that `check` has passed, in the same order."""
+        return (image for image in self._all() if isinstance(image, ImageInUse))
+
+    def _all(self) -> Iterator[Record | ImageInUse]:
         undone: frozenset[int] = frozenset()
         for start in reversed(self._batches):
             left_out, undone = undone, frozenset()
@@ -231,10 +275,10 @@ class Archive:
             yield line
             self._file.seek(start)
 
-    def _record(self, line: bytes) -> Record:
+    def _record(self, line: bytes) -> Record | ImageInUse:
         """A line that was a record when it was checked."""
         try:
-            return Record.from_line(line.decode())
+            return _parsed(line)
         except _MISREAD as error:
             raise InvalidArchive(
                 f"{self._name} was changed while it was read",
@@ -316,7 +360,11 @@ class _Reading:
                 if not all(isinstance(step, int) for step in undone):
                     raise TypeError(undone)
                 return
-            record = Record.from_line(line.decode())
+            record = _parsed(line)
+            if isinstance(record, ImageInUse):
+                if not self._grows:
+                    raise TypeError(line)
+                return
         except _MISREAD as error:
             problem = self._broken(f"line {self._lines + 1} is not a record")
             problem.__cause__ = error
@@ -338,6 +386,11 @@ class _Reading:
             f"{self._name} is not a complete archive: {why}",
             hint="It was cut short or altered; nothing was written. Use another copy",
         )
+
+
+def _parsed(line: bytes) -> Record | ImageInUse:
+    kind = ImageInUse if line.startswith(_IMAGE) else Record
+    return kind.from_line(line.decode())
 
 
 def _end_line(lines: int, digest: str, *, end: bool = False) -> bytes:

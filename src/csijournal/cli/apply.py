@@ -236,15 +236,15 @@ def tally_as_json(tally: Tally, backup: Backup | None) -> dict[str, object]:
 
 def plan_lines(plan: Plan) -> list[str]:
     """The steps of a plan that is not carried out yet."""
-    return [f"    {step.told}" for step in plan.steps]
+    return [f"    {sentence}" for _, sentence in plan.told]
 
 
 def outcome_lines(outcome: Outcome, *, done: bool = False) -> list[str]:
     """The steps of a plan, and what became of each; `done` says that others did the rest."""
     rest = "was so" if done else "skipped"
     lines = [
-        f"    {'done' if number < outcome.steps_done else rest:7}  {step.told}"
-        for number, step in enumerate(outcome.plan.steps)
+        f"    {'done' if number < outcome.steps_done else rest:7}  {sentence}"
+        for number, sentence in outcome.plan.told
     ]
     if outcome.skipped and not done:
         lines.append(f"    {'':7}  {printable(outcome.skipped)}")

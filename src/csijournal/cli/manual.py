@@ -81,9 +81,9 @@ def _say(
 
 
 def _as_json(plan: Plan | None, *, done: int, skipped: str) -> dict[str, object]:
-    steps = plan.steps if plan else ()
+    told = plan.told if plan else ()
     return {
-        "steps": [step.told for step in steps],
+        "steps": [sentence for _, sentence in told],
         "steps_done": done,
         "skipped": skipped or None,
     }

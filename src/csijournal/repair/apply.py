@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from csijournal.archive import Record
+from csijournal.archive import ImageInUse, Record
 from csijournal.check.findings import Finding
 from csijournal.errors import GuardFailed, OutcomeUnknown, UnreadableContent
 from csijournal.repair.backup import BackupFile
@@ -75,7 +75,10 @@ def _whole(object_name: str, entries: Mapping[str, bytes] | None) -> Record:
 
 def carry_out(store: Store, plan: Plan) -> Outcome:
     """Do the plan's steps, as far as the state still allows."""
-    for done, step in enumerate(plan.steps):
+    why = plan.move.carry_out() if plan.move else ""
+    if why:
+        return Outcome(plan, 0, why)
+    for done, step in enumerate(plan.steps, plan.steps_in_all - len(plan.steps)):
         try:
             if step.recheck() and _take(store, step):
                 continue
@@ -86,7 +89,7 @@ def carry_out(store: Store, plan: Plan) -> Outcome:
             why = f"{error.message}; run the same command again"
             return Outcome(plan, done, why, unknown=True)
         return Outcome(plan, done, CHANGED)
-    return Outcome(plan, len(plan.steps), _unconfirmed(store, plan))
+    return Outcome(plan, plan.steps_in_all, _unconfirmed(store, plan))
 
 
 def _take(store: Store, step: Step) -> bool:
@@ -114,7 +117,9 @@ def is_done(store: Store, plan: Plan) -> bool:
 
     No reading back shows whether a confirmation was written, so it is sent again.
     """
-    return all(_is_so(store, step.write) for step in plan.steps) and not _unconfirmed(store, plan)
+    moved = plan.move is None or plan.move.is_so()
+    so = moved and all(_is_so(store, step.write) for step in plan.steps)
+    return so and not _unconfirmed(store, plan)
 
 
 def look_into(store: Store, plan: Plan) -> tuple[str, list[Record | None]]:
@@ -242,12 +247,16 @@ class _Job:
 
     def steps(self, start: int = 0) -> range:
         """The numbers of its steps, from the one at `start`."""
-        return range(self.first_step + start, self.first_step + len(self.plan.steps))
+        return range(self.first_step + start, self.first_step + self.plan.steps_in_all)
 
-    def records(self, store: Store) -> Iterator[Record]:
+    def records(self, store: Store) -> Iterator[Record | ImageInUse]:
         """What a backup keeps of it; sets the objection."""
         self.objection, found = look_into(store, self.plan)
-        for number, record in zip(self.steps(), found):
+        if self.plan.move and not self.objection:
+            for image in self.plan.move.images:
+                yield replace(image, step=self.first_step, names=self.plan.names)
+        first = self.plan.steps_in_all - len(self.plan.steps)
+        for number, record in zip(self.steps(first), found):
             if record is not None:
                 yield replace(record, step=number, names=self.plan.names)
 
@@ -307,7 +316,7 @@ class Engine:
 
     def _job(self, plan: Plan) -> _Job:
         job = _Job(plan, self._steps)
-        self._steps += len(plan.steps)
+        self._steps += plan.steps_in_all
         return job
 
     def _back_up(self, jobs: list[_Job]) -> None:

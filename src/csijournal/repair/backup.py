@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from csijournal.archive import ArchiveWriter, Record
+from csijournal.archive import ArchiveWriter, ImageInUse, Record
 from csijournal.errors import BackupFailed, InvalidInput, printable
 
 _MODE = 0o600
@@ -34,7 +34,9 @@ class BackupFile:
         """Whether there is a batch in it."""
         return self._file is not None and self._file.good_bytes > 0
 
-    def add_batch(self, records: Iterable[Record], undone_before: Collection[int] = ()) -> None:
+    def add_batch(
+        self, records: Iterable[Record | ImageInUse], undone_before: Collection[int] = ()
+    ) -> None:
         """Write the records of a batch, and bring them to the disk.
 
         `undone_before` are the steps of the batch before that were not done.

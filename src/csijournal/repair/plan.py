@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from csijournal.archive import ImageInUse
 from csijournal.check.findings import Finding
 from csijournal.store.contract import Guard, KeyAbsent, KeyEquals, Store, Write
 
@@ -33,6 +35,24 @@ class Step:
         return self.sentence if self.undoable else f"{self.sentence} (this cannot be undone)"
 
 
+class ImageMove(ABC):
+    """What a plan does to images before its steps: into RBD's trash, or out of it.
+
+    `sentences` say it.  `images` are what a backup keeps of it.
+    """
+
+    sentences: tuple[str, ...]
+    images: tuple[ImageInUse, ...] = ()
+
+    @abstractmethod
+    def carry_out(self) -> str:
+        """Do all of it; else say why not, and leave all as it was.  Raises StoreError."""
+
+    @abstractmethod
+    def is_so(self) -> bool:
+        """Whether it is so already, whoever did it.  Raises StoreError."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What will be done about one thing; `subject` names it.
@@ -43,6 +63,9 @@ class Plan:
     `confirmations` come after the steps, each whatever became of the others.
     They change nothing but a version, and fail where what a step relies on has
     gone.
+
+    `move` comes before the steps, none of which is done without it, and counts
+    as one of them.
     """
 
     subject: str
@@ -50,6 +73,19 @@ class Plan:
     names: tuple[str, ...] = ()
     finding: Finding | None = None
     confirmations: tuple[Write, ...] = ()
+    move: ImageMove | None = None
+
+    @property
+    def steps_in_all(self) -> int:
+        """How many steps there are, with the move."""
+        return len(self.steps) + (self.move is not None)
+
+    @property
+    def told(self) -> tuple[tuple[int, str], ...]:
+        """All that is done, in words, each with the number of its step."""
+        moved = [(0, sentence) for sentence in self.move.sentences] if self.move else []
+        first = self.steps_in_all - len(self.steps)
+        return (*moved, *((first + i, step.told) for i, step in enumerate(self.steps)))
 
 
 @dataclass(frozen=True)
