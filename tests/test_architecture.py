@@ -260,3 +260,22 @@ def test_only_one_module_writes_text_to_the_standard_streams() -> None:
         and ast.unparse(node.value) in {"sys.stdout", "sys.stderr"}
     }
     assert writing == {"cli.output"}
+
+
+# Images
+
+CHANGES_OF_IMAGES = re.compile(
+    r"trash_(move|restore|remove|purge)|(create|remove|protect|rollback)_snap|flatten|resize"
+    r"|metadata_(set|remove)|mirror_image_\w+able|group_(create|remove)|clone"
+)
+"""Calls of librbd's binding that change something."""
+
+
+def test_one_module_changes_images_and_moves_them_only_into_the_trash_and_out_of_it() -> None:
+    found = {
+        (name, node.attr)
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and CHANGES_OF_IMAGES.fullmatch(node.attr)
+    }
+    assert found == {("repair.rbd_trash", "trash_move"), ("repair.rbd_trash", "trash_restore")}

@@ -192,6 +192,10 @@ class CephFSInventory(Inventory):
         """The filesystem's name, once its lists were read; before that the one that was given."""
         return self._read_lists.filesystem if self._read_lists else self._filesystem
 
+    def group_of(self, subvolume: str) -> str:
+        """The group that has the subvolume; the usual one where none has.  Raises StoreError."""
+        return self._lists.group_of(subvolume) or self._group
+
     def subvolume(self, name: str) -> Behind:
         """The subvolume of exactly this name, whatever its group."""
         return self._looked(_SUBVOLUME, lambda: self._exactly(name))

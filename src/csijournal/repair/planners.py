@@ -103,7 +103,7 @@ class Planner:
             return records.read_record(uuid) is None and self._is_nothing_behind(records, uuid)
 
         if records.entry_matches(name, uuid) and gone():
-            yield self._remove_dangling(records, name, uuid, gone)
+            yield self.remove_dangling_step(records, name, uuid, gone)
 
     def _unpopulated(self, finding: Finding) -> Iterator[Step]:
         records, name, uuid = self._entry_of(finding)
@@ -112,7 +112,7 @@ class Planner:
             return
         if state is not None:
             record = records.schema.parse(state.entries)
-            if record.populated or record.in_use or not self._is_old(state, record):
+            if record.populated or record.in_use or not self.is_old(state, record):
                 return
             if not self._is_nothing_behind(records, uuid):
                 return
@@ -124,9 +124,9 @@ class Planner:
                 record,
                 lambda: self._is_nothing_behind(records, uuid),
             )
-        yield self._remove_dangling(records, name, uuid, _is_gone(records, uuid))
+        yield self.remove_dangling_step(records, name, uuid, is_gone(records, uuid))
 
-    def _remove_dangling(
+    def remove_dangling_step(
         self, records: AnyRecords, request_name: str, uuid: str, gone: Recheck
     ) -> Step:
         """The step that removes an entry without a record, and none of a UUID used again."""
@@ -200,7 +200,7 @@ class Planner:
         step = self._remove_unentered(schema, uuid, state, record)
         behind = behind_record(self.inventory, schema, uuid, record)
         is_so = kind_without_entry(record, behind) is kind and step.recheck()
-        if is_so and self._is_old(state, record):
+        if is_so and self.is_old(state, record):
             yield from self.final_steps(schema, uuid)
             yield step
 
@@ -248,7 +248,8 @@ class Planner:
             self._instances[schema.journal] = instances_of(self._store, schema)
         return self._instances[schema.journal]
 
-    def _is_old(self, state: ObjectState, record: AnyRecord) -> bool:
+    def is_old(self, state: ObjectState, record: AnyRecord) -> bool:
+        """Whether a record is too old for its driver to be making it."""
         return self._grace.is_over(newest_ns(state.modified_ns, record.creation_time))
 
 
@@ -298,7 +299,7 @@ def instances_of(store: Store, schema: AnySchema) -> list[str]:
     return [i for name in names if (i := schema.instance_of(name)) is not None]
 
 
-def _is_gone(records: AnyRecords, uuid: str) -> Recheck:
+def is_gone(records: AnyRecords, uuid: str) -> Recheck:
     """That the record is not there, or not any more."""
     return lambda: records.read_record(uuid) is None
 
