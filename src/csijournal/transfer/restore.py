@@ -2,7 +2,8 @@
 
 Restore puts records before entries, as reserve does, and holds every write to
 what it saw: something different is overwritten only when told to, and after a
-backup.  A file decides nothing: what it says of anything that is not a
+backup.  Images that retire moved to RBD's trash come back first; where one cannot,
+its records stay away too.  A file decides nothing: what it says of anything that is not a
 journal's is refused before anything is written, and leases that an older
 csijournal wrote into its files are left out.
 """
@@ -13,11 +14,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from csijournal.archive import Archive, Record
-from csijournal.errors import InvalidArchive, UnreadableContent
+from csijournal.archive import Archive, ImageInUse, Record
+from csijournal.errors import InvalidArchive, UnreadableContent, printable
 from csijournal.repair.apply import Engine, Tally, Watcher
 from csijournal.repair.backup import BackupFile
 from csijournal.repair.plan import Outcome, Plan, Step, still_holds
+from csijournal.repair.rbd_trash import trash_of
+from csijournal.repair.retire_images import TakeOutOfTrash
 from csijournal.store.contract import Guard, ObjectAbsent, Store, Unchanged, Write
 from csijournal.transfer.entering import Enterer
 from csijournal.transfer.holders import Holders
@@ -35,6 +38,8 @@ _PHASES = (False, True)
 """Records first and directories then: an entry must not point at what is still to come."""
 
 _SINCE_THEN = "something else lies there by now; --overwrite replaces it"
+_IMAGE_LOST = "its image cannot be taken back"
+_NO_TRASH = "the place is not a pool of a Ceph cluster, which images lie in"
 _RECORD_LOST = "not put: what they point at could not be put back, or went away again"
 
 
@@ -50,6 +55,16 @@ class Difference:
     overwrites: bool
     plan: Plan
     problem: str = ""
+
+
+@dataclass(frozen=True)
+class ImageDifference:
+    """One image of an archive that is not in use; `plan` and `problem` as of a Difference."""
+
+    image: ImageInUse
+    plan: Plan
+    problem: str = ""
+    overwrites = False
 
 
 @dataclass
@@ -71,12 +86,12 @@ class Survey:
         """How many differences there are."""
         return self.create + self.overwrite + self.unreadable
 
-    def add(self, difference: Difference) -> None:
+    def add(self, difference: Difference | ImageDifference) -> None:
         """Count a difference."""
-        sentences = [step.told for step in difference.plan.steps]
+        sentences = [sentence for _, sentence in difference.plan.told]
         if difference.problem:
             self.unreadable += 1
-            sentences = [f"leave {difference.record.object_name} alone: {difference.problem}"]
+            sentences = [f"leave {difference.plan.subject} alone: {difference.problem}"]
         elif difference.overwrites:
             self.overwrite += 1
             _add_first(self.in_the_way, sentences)
@@ -116,16 +131,22 @@ class Restorer:
         self._holders = Holders(store, archive, instance_id)
         self._clock = clock
         self._enterer = Enterer(store, self._selected)
+        self._lost: set[str] = set()
 
     def survey(self) -> Survey:
         """What restore would do.  Raises StoreError."""
         survey = Survey()
+        for image in self._images(survey):
+            survey.add(image)
         for difference in self._all_compared(survey):
             survey.add(difference)
         return survey
 
     def differences(self) -> Iterator[Difference]:
-        """What restore would do, in the order in which to do it.  Raises StoreError."""
+        """What restore would do to the journal, in the order in which to do it.
+
+        Raises StoreError.
+        """
         return self._all_compared(Survey())
 
     def restore(
@@ -144,7 +165,14 @@ class Restorer:
             self._plans(watcher, tally, directories=directories, overwrite=bool(backup_file))
             for directories in _PHASES
         )
-        return engine.run(*phases)
+        return engine.run(self._image_plans(watcher, tally), *phases)
+
+    def _image_plans(self, watcher: Watcher, tally: Tally) -> Iterator[Plan]:
+        for difference in self._images(Survey()):
+            if difference.problem:
+                _tell_left(difference.plan, difference.problem, watcher, tally)
+            else:
+                yield difference.plan
 
     def _plans(
         self, watcher: Watcher, tally: Tally, *, directories: bool, overwrite: bool
@@ -167,6 +195,23 @@ class Restorer:
         for directories in _PHASES:
             yield from self._compared(survey, directories=directories)
 
+    def _images(self, survey: Survey) -> Iterator[ImageDifference]:
+        """The images that are not in use as the archive has them."""
+        self._lost.clear()
+        trash = None
+        for image in self._archive.images():
+            if self._only and self._only not in {image.name, image.image_id, *image.names}:
+                continue
+            survey.selected += 1
+            trash = trash or trash_of(self._store)
+            move = TakeOutOfTrash(self._store, trash, image) if trash else None
+            problem = move.why_not() if move else _NO_TRASH
+            plan = Plan(f"image {printable(image.name)}", (), image.names, move=move)
+            if problem:
+                self._lost.update(image.names)
+            if problem or not (move and move.is_so()):
+                yield ImageDifference(image, plan, problem)
+
     def _compared(self, survey: Survey, *, directories: bool) -> Iterator[Difference]:
         for record in self._selected():
             if _is_directory(record) is not directories:
@@ -174,7 +219,8 @@ class Restorer:
             survey.selected += 1
             difference = _compare_or_tell(self._store, record, self._holders)
             if difference is not None:
-                yield difference
+                lost = not self._lost.isdisjoint(record.names)
+                yield replace(difference, problem=_IMAGE_LOST) if lost else difference
 
     def _selected(self) -> Iterator[Record]:
         return filter(None, map(self._part, self._archive.records()))
