@@ -408,7 +408,7 @@ CATALOG: Mapping[FindingKind, Row] = {
         ),
         (
             "If somebody uses it, as the lists of Kubernetes tell (--kubernetes): attach it again."
-            " Nothing removes it by itself."
+            " If nobody does: retire moves its image to the trash, with a way back."
         ),
         Alone.NEVER,
         "Somebody may use what stands behind it.",
@@ -585,8 +585,8 @@ CATALOG: Mapping[FindingKind, Row] = {
         ),
         (
             "Find out whether somebody uses it: watchers, clones, and the claim that it was made"
-            " for. If somebody does: attach makes its record again. If nobody does: rbd trash mv. A"
-            " mirrored image is in order."
+            " for. If somebody does: attach makes its record again. If nobody does: retire moves it"
+            " to the trash, with a way back. A mirrored image is in order."
         ),
         Alone.NEVER,
         "The image may hold the only copy of somebody's data.",
@@ -607,7 +607,7 @@ CATALOG: Mapping[FindingKind, Row] = {
             "The intermediate image of a cloned volume, and the volume does not exist: a driver"
             " died while it cloned. Nothing depends on it."
         ),
-        "Remove it with rbd rm, after its snapshots if it has any.",
+        "Move it to the trash with retire, after its snapshots if it has any.",
         Alone.NEVER,
         "A retry of the driver may still use it.",
     ),
@@ -750,8 +750,9 @@ CATALOG: Mapping[FindingKind, Row] = {
         (
             "Make sure that the lists are those of every cluster that uses the pool. If somebody"
             " needs it, make its object in Kubernetes again, with a handle of this UUID. If nobody"
-            " does, make such an object with the policy Delete, and delete it: the driver then"
-            " removes all of it."
+            " does, retire takes volumes and snapshots out of use: their images go to the trash,"
+            " with a way back. Or make such an object with the policy Delete, and delete it: the"
+            " driver then removes all of it."
         ),
         Alone.NEVER,
         "Another cluster, whose list was not given, may be using it.",

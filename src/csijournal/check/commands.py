@@ -39,6 +39,11 @@ def remove_member(group_name: str, member: str) -> Words:
     return ("remove", group_name, *dashes(member), member)
 
 
+def retire(name: str) -> Words:
+    """The command that takes a volume or snapshot out of use, by its UUID or image."""
+    return ("retire", *dashes(name), name)
+
+
 def dashes(argument: str) -> Words:
     """What must stand before an argument that looks like an option."""
     return ("--",) if argument.startswith("-") else ()

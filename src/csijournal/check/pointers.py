@@ -13,6 +13,7 @@ from csijournal.check.commands import (
     attach_image,
     drop_entry,
     drop_group,
+    retire,
 )
 from csijournal.check.context import Context
 from csijournal.check.elsewhere import places_beside
@@ -176,7 +177,7 @@ class PointerCheck:
 def _choices(kind: FindingKind, seen: Seen) -> tuple[Words, ...]:
     if seen.schema is not GROUPS:
         attach = attach_image(seen.schema.journal, seen.uuid)
-        return (attach,) if kind is FindingKind.DETACHED_RECORD else ()
+        return (attach, retire(seen.uuid)) if kind is FindingKind.DETACHED_RECORD else ()
     drop = drop_group(seen.uuid)
     detached = kind is FindingKind.DETACHED_GROUP
     return (attach_group(seen.uuid), drop) if detached else (drop,)

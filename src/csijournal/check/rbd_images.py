@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from csijournal.check.catalog import Severity
 from csijournal.check.claims import lowered_to
-from csijournal.check.commands import attach_image
+from csijournal.check.commands import attach_image, retire
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.rbd_broken import BrokenImages
 from csijournal.check.rbd_view import RBDView, batches, journal_of
@@ -117,7 +117,9 @@ class UnrecordedImages:
         lowered_to: Severity | None = None,
     ) -> Finding:
         schema = journal_of(parts)
-        lost = kind is FindingKind.IMAGE_WITHOUT_RECORD and lowered_to is not Severity.NOTE
+        attach = (attach_image(schema.journal, parts.uuid),)
+        lost = kind is FindingKind.IMAGE_WITHOUT_RECORD
+        choices = (*(attach if lost else ()), retire(thing.name))
         return self._view.context.finding_of(
             kind,
             schema,
@@ -125,6 +127,6 @@ class UnrecordedImages:
             in_words(details, self._view.context.grace),
             thing=f"image {printable(thing.name)} (id {thing.thing_id})",
             size_bytes=details.size_bytes if isinstance(details, ImageDetails) else None,
-            commands=(attach_image(schema.journal, parts.uuid),) if lost else (),
+            commands=() if lowered_to is Severity.NOTE else choices,
             lowered_to=lowered_to,
         )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from csijournal.check.behind import behind_record, role_of
 from csijournal.check.catalog import FindingKind
+from csijournal.check.commands import Words, retire
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
 from csijournal.check.kubernetes_claims import Claims
@@ -94,7 +95,7 @@ class UnclaimedJudge:
             request_name=record.request_name,
             thing=_named(thing) if thing else "",
             size_bytes=read.size_bytes if read else None,
-            commands=(("show", "--referrers", uuid),),
+            commands=(("show", "--referrers", uuid), *_retire(role, uuid)),
         )
 
     def _is_image_missing(self, behind: Behind) -> bool:
@@ -126,6 +127,10 @@ class UnclaimedJudge:
         if made_from:
             yield f"it is the source of {', '.join(map(str, made_from))}"
         yield from map(str, suspect.not_compared)
+
+
+def _retire(role: Role, uuid: str) -> tuple[Words, ...]:
+    return () if role is Role.GROUP else (retire(uuid),)
 
 
 def _standing(behind: Behind) -> Thing | None:

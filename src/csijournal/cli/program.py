@@ -25,6 +25,7 @@ COMMANDS = {
     "attach": "Make a record and a request name each other's again.",
     "drop": "Remove one entry, or one group that no entry points at.",
     "recover": "Roll back what dead clients left: say how, and with --apply do it.",
+    "retire": "Take volumes out of use: say how, and with --apply do it.",
     "export": "Write the journals to FILE, or to standard output.",
     "import-listing": "Make an archive of what `rados listomapvals` printed.",
     "restore": "Put back what an export or a backup holds.",

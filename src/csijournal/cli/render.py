@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from csijournal.check.findings import Finding, FindingKind, Severity
@@ -26,7 +26,7 @@ _COLOURS = {Severity.ERROR: RED, Severity.WARNING: YELLOW, Severity.NOTE: ""}
 _PENDING_SHOWN = 20
 """How many pending records a summary names on the terminal; JSON names more."""
 
-_DRY_WITHOUT_APPLY = frozenset({"attach", "drop", "recover", "repair"})
+_DRY_WITHOUT_APPLY = frozenset({"attach", "drop", "recover", "repair", "retire"})
 """The commands that only say what they would do, unless --apply is given."""
 
 
@@ -59,9 +59,15 @@ def remedies(settings: Settings, scan: ScanOptions, finding: Finding) -> list[st
     Pasted, they look where it was found, in the same way.
     """
     if not finding.automatic:
-        return [command_line(settings, words, finding.instance_id) for words in finding.commands]
+        commands = (_with_lists(scan, words) for words in finding.commands)
+        return [command_line(settings, words, finding.instance_id) for words in commands]
     words = ["repair", *scan.words(), "--kind", finding.kind.value]
     return [command_line(settings, words, finding.instance_id)]
+
+
+def _with_lists(scan: ScanOptions, words: Sequence[str]) -> Sequence[str]:
+    """The command, with the lists of Kubernetes that it is held to, where these are known."""
+    return [words[0], *scan.further_words, *words[1:]] if words[0] == "retire" else words
 
 
 def with_apply(command: str) -> str:

@@ -14,7 +14,7 @@ from csijournal.wire.text import encode
 _SHORT = {"pool": "-p", "namespace": "-N", "conf": "-c", "keyring": "-k", "name": "-n", "mon": "-m"}
 _NOT_REPEATED = {"output", "instance", "journal"}
 """Options that a printed command must not inherit: --journal is not known to all of them."""
-_OF_THE_SAME_JOURNALS = {"repair", "verify"}
+_OF_THE_SAME_JOURNALS = {"repair", "retire", "verify"}
 """Commands that must look at no more journals than the command that prints them."""
 _OF_ONE_JOURNAL = {"attach", "check", "ensure", "reserve", "undo"}
 """Commands that are printed for groups, and would follow the variable to another journal."""
