@@ -211,7 +211,7 @@ def test_a_volume_that_no_list_names_is_told_with_whom_it_was(cluster: ClusterIn
     assert finding.kind is FindingKind.UNCLAIMED
     assert (finding.object_name, finding.request_name) == (f"csi.volume.{V1}", "pvc-1")
     assert "no PersistentVolume in the lists of 2020-" in finding.found
-    assert "it was of PersistentVolume pvc-1, namespace apps" in finding.found
+    assert "made for PersistentVolume pvc-1 of namespace apps" in finding.found
     mended = lists(*EVERY_KIND, volume(handle(V1)))
     assert compare(store, mended, cluster)[0] == []
 
@@ -542,8 +542,7 @@ def test_a_real_image_that_nothing_holds_is_told_with_size_age_and_claim(pool: R
         assert finding.thing.startswith(f"image csi-vol-{uuid} (id ")
         assert finding.size_bytes == 8 * 2**20
         assert "8 MiB provisioned (an upper bound)" in finding.found
-        assert "PersistentVolume pvc-9, PersistentVolumeClaim data" in finding.found
-        assert "namespace shop" in finding.found
+        assert "made for claim shop/data (PersistentVolume pvc-9)" in finding.found
 
         now = lists(*EVERY_KIND, listed_ns=time.time_ns())
         assert compare(store, now)[0] == []
@@ -553,6 +552,17 @@ def test_a_real_image_that_nothing_holds_is_told_with_size_age_and_claim(pool: R
 
         pool.rbd("rm", "--no-progress", f"@csi-vol-{uuid}")
         assert compare(store, later)[0] == []  # image-missing tells that
+
+
+@pytest.mark.ceph
+def test_the_image_of_an_unfinished_clone_is_not_counted_as_unclaimed_too(pool: RBDPool) -> None:
+    """It is `temp-image-left` already, and its space must be counted once."""
+    uuid = str(uuid4())
+    pool.create(f"csi-vol-{uuid}-temp")
+    with pool.store() as store:
+        fill(store, a_volume(uuid))
+        later = lists(*EVERY_KIND, listed_ns=time.time_ns() + 2 * HOUR_NS)
+        assert compare(store, later)[0] == []
 
 
 @pytest.mark.ceph

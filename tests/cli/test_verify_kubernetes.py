@@ -49,7 +49,7 @@ def test_a_volume_that_no_list_names_is_a_warning_with_the_commands_for_it(journ
     given = ["--kubernetes", listed(journal, NO_VOLUMES), "--listed-at", LATER]
     said = journal("verify", *given)
     assert "WARNING  unclaimed  pvc-1" in said.out
-    assert "it was of PersistentVolume pvc-1, namespace apps" in " ".join(said.out.split())
+    assert "made for PersistentVolume pvc-1 of namespace apps" in " ".join(said.out.split())
     assert f"csijournal show --referrers {UUID}" in said.out
     assert "lists.json of 2999-01-01T00:00:00Z: 0 PersistentVolumes" in said.out
     journal("verify", *given, "--strict", code=1)

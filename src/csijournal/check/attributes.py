@@ -20,7 +20,7 @@ from csijournal.wire.records import (
     ImageRecord,
     SnapshotRecord,
 )
-from csijournal.wire.text import shortened
+from csijournal.wire.text import number_of, shortened
 from csijournal.wire.timestamps import NANOSECONDS
 
 UNFINISHED_NS = 24 * 60 * 60 * NANOSECONDS
@@ -96,4 +96,4 @@ def _reserved_ns(context: Context, seen: Seen, record: GroupRecord) -> int | Non
 
 def _in_days(nanoseconds: int) -> str:
     days = nanoseconds // UNFINISHED_NS
-    return f"{days:,} day" + ("" if days == 1 else "s")
+    return number_of(days, "day")

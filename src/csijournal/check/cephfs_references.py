@@ -22,7 +22,7 @@ from csijournal.inventory.contract import NotCompared, Snapshot
 from csijournal.wire.backing_references import BackingReferences, object_name
 from csijournal.wire.records import VolumeRecord
 from csijournal.wire.schema import SNAPSHOTS, VOLUMES, AnySchema
-from csijournal.wire.text import shortened
+from csijournal.wire.text import number_of, shortened
 from csijournal.wire.uuids import ending_uuid, packed_uuid, unpacked_uuid
 
 _NAMED_MAX = 3
@@ -198,4 +198,4 @@ def _named(uuids: Collection[str]) -> str:
     """How many volumes, and some of them by name."""
     names = sorted(uuids)
     text = ", ".join(names[:_NAMED_MAX]) + (", …" if len(names) > _NAMED_MAX else "")
-    return f"{len(names)} volume{'' if len(names) == 1 else 's'} ({text})"
+    return f"{number_of(len(names), 'volume')} ({text})"

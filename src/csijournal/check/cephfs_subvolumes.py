@@ -19,6 +19,7 @@ from csijournal.inventory.contract import Role, Thing, ThingKind
 from csijournal.inventory.names import driver_name
 from csijournal.wire.records import ImageRecord, VolumeRecord
 from csijournal.wire.schema import VOLUMES
+from csijournal.wire.text import number_of
 from csijournal.wire.timestamps import Timestamp
 from csijournal.wire.uuids import packed_uuid, unpacked_uuid
 
@@ -189,7 +190,7 @@ class SubvolumeComparison(Comparison):
         if details.snapshots:
             needed = self._owners.count(details.snapshots)
             count = len(details.snapshots)
-            parts.append(f"{count} snapshot{'' if count == 1 else 's'}, {needed} with a record")
+            parts.append(f"{number_of(count, 'snapshot')}, {needed} with a record")
         parts.append(made_for(details.metadata))
         return f"{', '.join(filter(None, parts))}; no record in {self._records.namespaces}"
 

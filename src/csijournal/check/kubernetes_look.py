@@ -11,7 +11,7 @@ from csijournal.check.kubernetes_claims import Claims
 from csijournal.inventory.contract import NotCompared, Role
 from csijournal.inventory.kubernetes import KubernetesLists
 from csijournal.inventory.kubernetes_objects import ObjectKind, Relation
-from csijournal.wire.text import shortened
+from csijournal.wire.text import number_of, shortened
 from csijournal.wire.timestamps import NANOSECONDS, Timestamp
 
 NAMED_MAX = 5
@@ -79,7 +79,7 @@ class KubernetesLook:
     def lines(self) -> Iterator[str]:
         """What was looked at, as lines of text."""
         for source in self.lists.sources:
-            counts = [_number(count, kind.value) for kind, count in _ordered(source.counts)]
+            counts = [number_of(count, kind.value) for kind, count in _ordered(source.counts)]
             made = moment_in_words(source.listed_ns)
             yield f"Kubernetes: {source.name} of {made}: {', '.join(counts) or 'empty'}"
         yield f"Kubernetes: {'; '.join(filter(None, (self._handles(), self._passed_over())))}"
@@ -122,7 +122,7 @@ class KubernetesLook:
         }
 
     def _handles(self) -> str:
-        said = _number(self.here, "handle") + " of this place"
+        said = number_of(self.here, "handle") + " of this place"
         if self.other_namespaces:
             said += f" ({self.other_namespaces:,} with a record in another namespace of the pool)"
         if self.elsewhere and self.location is not None:
@@ -162,7 +162,3 @@ def moment_in_words(moment_ns: int) -> str:
 
 def _ordered(counts: Mapping[ObjectKind, int]) -> list[tuple[ObjectKind, int]]:
     return [(kind, counts[kind]) for kind in ObjectKind if kind in counts]
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")

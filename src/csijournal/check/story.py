@@ -19,6 +19,7 @@ from csijournal.journal.steps import Records
 from csijournal.store.contract import unreadable_in
 from csijournal.wire.entries import RecordHere, RecordInPool
 from csijournal.wire.schema import JournalSchema, R
+from csijournal.wire.text import number_of
 from csijournal.wire.timestamps import NANOSECONDS
 
 Words = tuple[str, ...]
@@ -137,5 +138,5 @@ def age_in_words(seconds: float) -> str:
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length:
             number = int(seconds // length)
-            return f"{number} {unit}" + ("" if number == 1 else "s")
+            return number_of(number, unit)
     return f"{int(seconds)} s"

@@ -8,30 +8,18 @@ from typing import NamedTuple
 
 from csijournal.check.behind import behind_record, role_of
 from csijournal.check.catalog import FindingKind
+from csijournal.check.claims import made_for, provisioned
 from csijournal.check.commands import Words, retire
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
 from csijournal.check.kubernetes_claims import Claims
 from csijournal.check.kubernetes_look import NAMED_MAX, KubernetesLook, moment_in_words
 from csijournal.inventory.contract import Behind, Details, NotCompared, Role, Thing, ThingKind
+from csijournal.inventory.names import driver_name
 from csijournal.journal.steps import AnyRecords, Records
 from csijournal.wire.handles import Handle
 from csijournal.wire.records import AnyRecord, ImageRecord
 from csijournal.wire.schema import AnySchema
-from csijournal.wire.text import in_bytes
-
-_METADATA_PREFIX = "csi.storage.k8s.io/"
-_CLUSTER_NAME = "csi.ceph.com/cluster/name"
-_PV, _CLAIM = "PersistentVolume", "PersistentVolumeClaim"
-_ORIGINS = {
-    Role.VOLUME: (("pv/name", _PV), ("pvc/name", _CLAIM)),
-    # A snapshot's image may have its volume's metadata as well (Ceph-CSI, crashes in between).
-    Role.SNAPSHOT: (
-        ("volumesnapshotcontent/name", "VolumeSnapshotContent"),
-        ("volumesnapshot/name", "VolumeSnapshot"),
-    ),
-}
-"""What the driver writes to an image or subvolume, with --setmetadata."""
 
 
 class _Suspect(NamedTuple):
@@ -116,13 +104,13 @@ class UnclaimedJudge:
         listed = moment_in_words(self.claims.lists.listed_ns or 0)
         yield f"no {kinds} in the lists of {listed} holds it"
         made = f"made at {moment_in_words(suspect.created_ns)}"
-        details = suspect.details
-        if details is not None and details.size_bytes is not None:
-            made += f", {in_bytes(details.size_bytes)} provisioned (an upper bound)"
-        yield made
-        origin = list(_origin(suspect.role, suspect.record, details.metadata if details else {}))
-        if origin:
-            yield f"it was of {', '.join(origin)}"
+        details, record = suspect.details, suspect.record
+        size = provisioned(details) if details else ""
+        yield f"{made}, {size} (an upper bound)" if size else made
+        if isinstance(record, ImageRecord):
+            owner = made_for(details.metadata if details else {}, record)
+            if owner:
+                yield owner
         made_from = self.claims.sources(suspect.role, suspect.uuid)[:NAMED_MAX]
         if made_from:
             yield f"it is the source of {', '.join(map(str, made_from))}"
@@ -134,29 +122,18 @@ def _retire(role: Role, uuid: str) -> tuple[Words, ...]:
 
 
 def _standing(behind: Behind) -> Thing | None:
-    """The image, subvolume or group itself; what is in the trash does not stand any more."""
-    return next((one for one in behind.things if one.kind is not ThingKind.TRASHED_IMAGE), None)
+    """The image, subvolume or group itself.
+
+    What is in the trash does not stand any more, and the intermediate image of
+    a clone is a finding of its own (`temp-image-left`).
+    """
+    return next(filter(_stands, behind.things), None)
+
+
+def _stands(thing: Thing) -> bool:
+    name = driver_name(thing.name)
+    return thing.kind is not ThingKind.TRASHED_IMAGE and not (name and name.is_temporary)
 
 
 def _named(thing: Thing) -> str:
     return f"{thing} (id {thing.thing_id})" if thing.thing_id else str(thing)
-
-
-def _origin(role: Role, record: AnyRecord, metadata: Mapping[str, str]) -> Iterator[str]:
-    """From whom it was, as far as the record, the image or the subvolume tell."""
-    told = {
-        what: metadata[_METADATA_PREFIX + key]
-        for key, what in _ORIGINS.get(role, ())
-        if metadata.get(_METADATA_PREFIX + key)
-    }
-    if role is Role.VOLUME and record.request_name:
-        told.setdefault(_PV, record.request_name)
-    for what, name in told.items():
-        yield f"{what} {name}"
-    owner = record.owner if isinstance(record, ImageRecord) else None
-    kind = "pvc" if role is Role.VOLUME else "volumesnapshot"
-    namespace = metadata.get(f"{_METADATA_PREFIX}{kind}/namespace") or owner
-    if namespace:
-        yield f"namespace {namespace}"
-    if metadata.get(_CLUSTER_NAME):
-        yield f"cluster {metadata[_CLUSTER_NAME]}"

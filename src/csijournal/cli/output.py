@@ -143,11 +143,6 @@ def terminal_width() -> int:
     return shutil.get_terminal_size((_WIDTH, 24)).columns
 
 
-def counted(number: int) -> str:
-    """A number of members in words."""
-    return f"{number} member" + ("" if number == 1 else "s")
-
-
 def reservation_as_json(reservation: Reservation) -> dict[str, object]:
     """A reservation under the names that its fields have in the library."""
     created = reservation.creation_time

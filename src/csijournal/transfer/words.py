@@ -10,7 +10,7 @@ from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.ownership import ObjectRole, Owned, owner_of
 from csijournal.wire.records import ATTRIBUTE_KEYS
 from csijournal.wire.schema import GROUPS
-from csijournal.wire.text import decode, shortened
+from csijournal.wire.text import decode, number_of, shortened
 from csijournal.wire.uuids import is_uuid
 
 _NAMED_MAX = 3
@@ -57,11 +57,11 @@ def _members(record: Record, owned: Owned | None) -> str:
     if owned is None or owned.schema is not GROUPS:
         return ""
     count = sum(key not in ATTRIBUTE_KEYS for key in record.keys or {})
-    return f" with {count} member" + ("" if count == 1 else "s") if count else ""
+    return f" with {number_of(count, 'member')}" if count else ""
 
 
 def _keys(count: int) -> str:
-    return f"{count:,} key" + ("" if count == 1 else "s")
+    return number_of(count, "key")
 
 
 def _of_entries(write: Write, owned: Owned, found: Mapping[str, bytes]) -> list[str]:

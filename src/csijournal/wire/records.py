@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeVar
 
-from csijournal.wire.text import decode, encode
+from csijournal.wire.text import decode, encode, number_of
 from csijournal.wire.timestamps import Timestamp
 
 REQUEST_NAME_KEY = "csi.volname"
@@ -134,7 +134,7 @@ class GroupRecord:
     @property
     def content_in_words(self) -> str:
         """How many members there are, for a message."""
-        return f"{len(self.volume_map)} member" + ("" if len(self.volume_map) == 1 else "s")
+        return number_of(len(self.volume_map), "member")
 
     @property
     def creation_time(self) -> Timestamp | None:
@@ -209,7 +209,7 @@ class ImageRecord:
     def content_in_words(self) -> str:
         """How many attributes there are, for a message."""
         count = len(self._said())
-        return f"{count} attribute" + ("" if count == 1 else "s")
+        return number_of(count, "attribute")
 
     @property
     def creation_time(self) -> Timestamp | None:

@@ -39,3 +39,11 @@ def in_bytes(number: int) -> str:
     while size >= 1024 and len(units) > 1:  # noqa: PLR2004 - as the units have it
         size, units = size / 1024, units[1:]
     return f"{size:,.0f} {units[0]}" if size == int(size) else f"{size:,.1f} {units[0]}"
+
+
+def number_of(count: int, what: str) -> str:
+    """A number with its noun, in the plural where it must be."""
+    if count == 1:
+        return f"1 {what}"
+    entry_to_entries = what.endswith("y") and what[-2] not in "aeiou"
+    return f"{count:,} " + (what[:-1] + "ies" if entry_to_entries else what + "s")

@@ -9,9 +9,10 @@ import click
 from csijournal.cli.connect import open_journal
 from csijournal.cli.members import members_from_file, members_from_json, members_from_pairs
 from csijournal.cli.options import JournalCommand, Settings
-from csijournal.cli.output import counted, print_json, print_line
+from csijournal.cli.output import print_json, print_line
 from csijournal.cli.resolve import find_group, handle_or_none
 from csijournal.errors import printable
+from csijournal.wire.text import number_of
 
 
 @click.command(
@@ -51,4 +52,4 @@ def command(
     if settings.json:
         print_json({"group_uuid": found.group_uuid, "added": members})
     else:
-        print_line(f"added: {counted(len(members))} to {printable(found.group_name)}")
+        print_line(f"added: {number_of(len(members), 'member')} to {printable(found.group_name)}")

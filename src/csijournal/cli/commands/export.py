@@ -15,13 +15,12 @@ from csijournal.cli.connect import open_place
 from csijournal.cli.files import STANDARD, replacing, standard_output
 from csijournal.cli.options import JournalCommand, Settings, journal_option
 from csijournal.cli.output import note, print_json
-from csijournal.cli.render import number_of
 from csijournal.errors import NotFound
 from csijournal.store import Store
 from csijournal.transfer.export import Exporter, LeftOut
 from csijournal.wire.ownership import ObjectRole, owner_of
 from csijournal.wire.schema import SCHEMAS
-from csijournal.wire.text import shortened
+from csijournal.wire.text import number_of, shortened
 
 
 @click.command(

@@ -12,12 +12,11 @@ from csijournal.cli.connect import open_place
 from csijournal.cli.listed import Row, Table
 from csijournal.cli.options import JournalCommand, Settings, journal_option
 from csijournal.cli.output import note, print_json, print_line, print_lines, terminal_width
-from csijournal.cli.render import number_of
 from csijournal.store import Store
 from csijournal.store.contract import Unreadable
 from csijournal.wire.names import require_request_name
 from csijournal.wire.schema import GROUPS
-from csijournal.wire.text import shortened
+from csijournal.wire.text import number_of, shortened
 
 
 @click.command(

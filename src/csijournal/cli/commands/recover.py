@@ -10,12 +10,12 @@ from csijournal.cli.connect import open_journal
 from csijournal.cli.durations import duration, in_words
 from csijournal.cli.options import JournalCommand, Settings
 from csijournal.cli.output import note, print_json, print_line
-from csijournal.cli.render import number_of
 from csijournal.cli.shell import command_line
 from csijournal.errors import printable
 from csijournal.journal.grace import GRACE_SECONDS
 from csijournal.journal.recover import Recovery
 from csijournal.store.contract import Unreadable
+from csijournal.wire.text import number_of
 
 
 @click.command(

@@ -8,9 +8,10 @@ import click
 
 from csijournal.cli.connect import open_journal
 from csijournal.cli.options import JournalCommand, Settings
-from csijournal.cli.output import counted, print_json, print_line
+from csijournal.cli.output import print_json, print_line
 from csijournal.cli.resolve import find_group, handle_or_none
 from csijournal.errors import printable
+from csijournal.wire.text import number_of
 
 
 @click.command(
@@ -36,4 +37,6 @@ def command(settings: Settings, group: str, members: Sequence[str]) -> None:
     if settings.json:
         print_json({"group_uuid": found.group_uuid, "removed": removed})
     else:
-        print_line(f"removed: {counted(len(removed))} from {printable(found.group_name)}")
+        print_line(
+            f"removed: {number_of(len(removed), 'member')} from {printable(found.group_name)}"
+        )

@@ -33,7 +33,7 @@ from csijournal.cli.connect import open_place
 from csijournal.cli.kubernetes_options import KubernetesOptions, kubernetes_options
 from csijournal.cli.options import JournalCommand, Settings, journal_option
 from csijournal.cli.output import note, print_json, print_line, print_lines
-from csijournal.cli.render import finding_lines, number_of
+from csijournal.cli.render import finding_lines
 from csijournal.cli.saved_findings import saved_findings
 from csijournal.cli.scan import ScanOptions, look, scan_options
 from csijournal.cli.shell import command_line
@@ -41,6 +41,7 @@ from csijournal.errors import UnreadableContent, printable
 from csijournal.repair.apply import Repairer, Tally, left_alone
 from csijournal.repair.plan import Outcome, Plan
 from csijournal.store import Store
+from csijournal.wire.text import number_of
 
 
 @dataclass

@@ -25,13 +25,13 @@ from csijournal.cli.files import STANDARD, readable
 from csijournal.cli.options import JournalCommand, Settings
 from csijournal.cli.output import note, print_json, print_line, print_lines
 from csijournal.cli.progress import Bar, Position
-from csijournal.cli.render import number_of
 from csijournal.cli.shell import command_line
 from csijournal.errors import Conflict, NotFound, printable
 from csijournal.repair.apply import Tally
 from csijournal.repair.plan import Outcome
 from csijournal.transfer.listings import LISTING
 from csijournal.transfer.restore import LeftOut, Restorer, Survey, check_archive
+from csijournal.wire.text import number_of
 
 
 @dataclass(frozen=True)

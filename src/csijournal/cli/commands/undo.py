@@ -9,7 +9,7 @@ import click
 from csijournal.cli.connect import open_journal
 from csijournal.cli.images import AnyImageJournal, is_of_groups, open_images
 from csijournal.cli.options import JournalCommand, Settings, one_journal_option
-from csijournal.cli.output import counted, print_json, print_line, reservation_as_json
+from csijournal.cli.output import print_json, print_line, reservation_as_json
 from csijournal.cli.resolve import require_entry_uuid
 from csijournal.errors import (
     GroupNotFound,
@@ -23,7 +23,7 @@ from csijournal.errors import (
 from csijournal.journal.groups import VolumeGroupJournal
 from csijournal.journal.model import Reservation
 from csijournal.wire.schema import GROUPS
-from csijournal.wire.text import shortened
+from csijournal.wire.text import number_of, shortened
 from csijournal.wire.uuids import is_uuid
 
 
@@ -122,7 +122,7 @@ def _print_undone(request_name: str, gone: Reservation, removed: dict[str, str])
     print_line(
         f"undone: {printable(request_name)}"
         + (f", {printable(gone.group_name)}" if gone.group_name else "")
-        + (f", {counted(len(gone.volume_map))}" if gone.volume_map else "")
+        + (f", {number_of(len(gone.volume_map), 'member')}" if gone.volume_map else "")
     )
     if "group" in removed:
         for member, value in sorted(gone.volume_map.items()):
