@@ -16,6 +16,7 @@ from csijournal.check.report import LISTED_MAX, Report
 from csijournal.check.scan import Depth, Summary
 from csijournal.errors import InvalidInput
 from csijournal.wire.schema import GROUPS
+from support.kubernetes_lists import kubectl_list, raw, volume
 
 REPAIRS = [
     f"csijournal repair --kind {kind} --apply"
@@ -169,8 +170,9 @@ def test_a_clean_journal_has_a_page_too(cli: CLI) -> None:
 
     page, _ = page_of(cli, code=0)
 
-    assert "Nothing is wrong." in page.words
-    assert len(page.all("table")) == 0
+    assert "Nothing is wrong in what was looked at." in page.words
+    assert "no list was given (--kubernetes FILE)" in page.words
+    assert "What was found" not in page.words
 
 
 def test_warnings_alone_look_like_warnings(cli: CLI) -> None:
@@ -203,6 +205,47 @@ def test_each_age_falls_into_its_bucket(days: int, bucket: int) -> None:
     assert counts == ["1" if number == bucket else "0" for number in range(8)]
 
 
+def test_each_concern_has_a_table_and_leaked_space_is_told_in_bytes() -> None:
+    report = Report(depth=Depth.FULL, grace="15m")
+    summary = Summary(compared={"image": 2, "image in the trash": 0})
+    for finding in (
+        Finding(FindingKind.UNKNOWN_KEY, DIRECTORY, key="x"),
+        Finding(
+            FindingKind.IMAGE_WITHOUT_RECORD,
+            f"csi.volume.{uuid(1)}",
+            thing="image <csi-vol-1>",
+            size_bytes=3 * 2**30,
+        ),
+        Finding(FindingKind.SOURCE_MISSING, f"csi.snap.{uuid(2)}"),
+    ):
+        report.add("rados://rbd", finding, [])
+        summary.count(finding)
+    report.add_summary("rados://rbd", summary)
+
+    text = "".join(report.html())
+
+    page = Page(text)
+    titles = ["The journals", "References between records", "RBD"]
+    assert re.findall("<table class='kinds'>\n<caption>(.*)</caption>", text) == titles
+    assert "3 GiB provisioned and used by nobody" in page.words
+    assert text.count("<td class='number'>3 GiB</td>") == 1
+    assert "image <csi-vol-1>" in page.words
+    assert "2 images, 0 images in the trash" in page.words
+
+
+def test_the_page_counts_by_journal_and_has_the_lines_of_kubernetes_lists(cli: CLI) -> None:
+    damage(cli)
+    (cli.folder / "pv.json").write_bytes(raw(kubectl_list([volume("no handle")])))
+
+    page, text = page_of(cli, "--kubernetes", "pv.json")
+
+    (journals,) = re.findall("<caption>By journal</caption>(.*?)</table>", text, re.DOTALL)
+    rows = re.findall(r"<th scope='row'>(\w+)</th><td class='number'>(\d+)</td>", journals)
+    assert sorted(rows) == [("groups", "1"), ("snapshots", "0"), ("volumes", "0")]
+    assert "Kubernetes: pv.json of " in page.words
+    assert "1 PersistentVolume" in page.words
+
+
 def test_several_places_are_told_apart() -> None:
     report = Report(depth=Depth.FULL, grace="15m")
     for place in ("rados://rbd/a", "rados://rbd/b"):
@@ -215,7 +258,7 @@ def test_several_places_are_told_apart() -> None:
     page = Page("".join(report.html()))
 
     assert "2 locations" in page.words
-    assert "Place by place" in page.words
+    assert "Location by location" in page.words
     assert page.words.count("rados://rbd/b") == 2
     assert "2 warnings" in page.words
 

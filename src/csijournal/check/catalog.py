@@ -1,6 +1,6 @@
 """The catalogue: each kind of finding once, with its severity, meaning, remedy and limits.
 
-A new kind is a member of `FindingKind` and a row of `CATALOG`.  Everything that is
+A new kind is a member of `FindingKind` and a row in the table of its concern.  Everything that is
 said about a kind, on the terminal, in JSON and in the report, is read from here.
 """
 
@@ -24,6 +24,16 @@ class Severity(StrEnum):
     """Everything works, and somebody should know."""
     NOTE = "note"
     """Known and harmless: counted, listed with --notes, never in the exit code."""
+
+
+class Concern(StrEnum):
+    """What a kind of finding is about; the report has a table for each."""
+
+    JOURNAL = "The journals"
+    REFERENCES = "References between records"
+    RBD = "RBD"
+    CEPHFS = "CephFS"
+    KUBERNETES = "Kubernetes"
 
 
 class Alone(enum.Enum):
@@ -119,6 +129,11 @@ class FindingKind(StrEnum):
         return cls(_RENAMED.get(name, name))
 
     @property
+    def concern(self) -> Concern:
+        """What it is about."""
+        return _CONCERN_OF[self]
+
+    @property
     def severity(self) -> Severity:
         """How much this kind matters."""
         return CATALOG[self].severity
@@ -155,7 +170,7 @@ class Row:
     alone_reason: str
 
 
-CATALOG: Mapping[FindingKind, Row] = {
+_JOURNAL = {
     FindingKind.DANGLING_ENTRY: Row(
         Severity.ERROR,
         (
@@ -484,7 +499,9 @@ CATALOG: Mapping[FindingKind, Row] = {
         Alone.NEVER,
         "It is not a reservation, and drivers may still read it.",
     ),
-    # References between records
+}
+
+_REFERENCES = {
     FindingKind.MEMBER_WITHOUT_RECORD: Row(
         Severity.ERROR,
         (
@@ -550,7 +567,9 @@ CATALOG: Mapping[FindingKind, Row] = {
         Alone.NEVER,
         "csijournal moves no record between namespaces.",
     ),
-    # RBD
+}
+
+_RBD = {
     FindingKind.IMAGE_MISSING: Row(
         Severity.ERROR,
         (
@@ -664,7 +683,9 @@ CATALOG: Mapping[FindingKind, Row] = {
         Alone.NEVER,
         "Only a person can know which of the two is right.",
     ),
-    # CephFS
+}
+
+_CEPHFS = {
     FindingKind.SUBVOLUME_MISSING: Row(
         Severity.ERROR,
         (
@@ -738,7 +759,9 @@ CATALOG: Mapping[FindingKind, Row] = {
         Alone.NEVER,
         "The object is the driver's, which changes it in ways of its own.",
     ),
-    # Kubernetes
+}
+
+_KUBERNETES = {
     FindingKind.UNCLAIMED: Row(
         Severity.WARNING,
         (
@@ -802,6 +825,22 @@ CATALOG: Mapping[FindingKind, Row] = {
         "The handle is in Kubernetes, which csijournal never changes.",
     ),
 }
+
+
+_BY_CONCERN: Mapping[Concern, Mapping[FindingKind, Row]] = {
+    Concern.JOURNAL: _JOURNAL,
+    Concern.REFERENCES: _REFERENCES,
+    Concern.RBD: _RBD,
+    Concern.CEPHFS: _CEPHFS,
+    Concern.KUBERNETES: _KUBERNETES,
+}
+
+CATALOG: Mapping[FindingKind, Row] = {
+    kind: row for rows in _BY_CONCERN.values() for kind, row in rows.items()
+}
+"""All that is known about each kind."""
+
+_CONCERN_OF = {kind: concern for concern, rows in _BY_CONCERN.items() for kind in rows}
 
 
 LEAKS: frozenset[FindingKind] = frozenset(

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from csijournal.check.catalog import Alone, FindingKind, Severity, severity_of
+from csijournal.check.catalog import LEAKS, Alone, FindingKind, Severity, severity_of
 from csijournal.errors import InvalidInput
 from csijournal.wire.schema import GROUPS, schema_of
 
@@ -50,6 +50,12 @@ class Finding:
     def severity(self) -> Severity:
         """How much this finding matters."""
         return self.lowered_to or severity_of(self.kind, self.request_name, self.journal)
+
+    @property
+    def leaked_bytes(self) -> int:
+        """The space that it is about, where nobody uses that: an upper bound; 0 for unknown."""
+        is_leak = self.kind in LEAKS and self.severity is not Severity.NOTE
+        return self.size_bytes or 0 if is_leak else 0
 
     def to_json(self) -> dict[str, Any]:
         """All of it for a script, with the texts of its kind."""

@@ -14,11 +14,13 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from csijournal import __version__
+from csijournal.check.catalog import Concern
 from csijournal.check.findings import Finding, FindingKind, Severity
 from csijournal.check.listing import Depth
-from csijournal.check.summary import Summary
+from csijournal.check.summary import Counts, Summary
 from csijournal.errors import InvalidInput, printable
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
+from csijournal.wire.text import in_bytes, number_of
 from csijournal.wire.timestamps import Timestamp
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ class _Row:
         if with_place:
             yield self.place
         yield self.finding.object_name
+        if self.finding.thing:
+            yield self.finding.thing
         if self.finding.instance_id not in {"", DEFAULT_INSTANCE_ID}:
             yield f"instance {self.finding.instance_id}"
         if self.finding.request_name is None and self.finding.key:
@@ -96,6 +100,7 @@ class _Listed:
     kind: FindingKind
     severity: Severity
     number: int = 0
+    leaked_bytes: int = 0
     rows: list[_Row] = field(default_factory=list)
     repairs: dict[str, None] = field(default_factory=dict)
 
@@ -104,6 +109,11 @@ class _Listed:
         """What links on the page lead to."""
         note = self.severity is not self.kind.severity
         return f"{self.kind}-{self.severity}" if note else str(self.kind)
+
+    @property
+    def leaked(self) -> str:
+        """The space that these take and nobody uses, in words; empty for none."""
+        return in_bytes(self.leaked_bytes) if self.leaked_bytes else ""
 
     @property
     def more(self) -> int:
@@ -131,6 +141,7 @@ class Report:
         kind, severity = finding.kind, finding.severity
         listed = self._kinds.setdefault((kind, severity), _Listed(kind, severity))
         listed.number += 1
+        listed.leaked_bytes += finding.leaked_bytes
         if finding.automatic:
             listed.repairs |= dict.fromkeys(commands)
         if len(listed.rows) < LISTED_MAX:
@@ -144,6 +155,7 @@ class Report:
         """The page, part by part."""
         moment = Timestamp(self._created.nanoseconds // 10**9 * 10**9)
         kinds = self._in_order()
+        leaked = sum(summary.leaked_bytes for summary in self._summaries.values())
         return self._template.generate(
             **self._verdict(),
             version=__version__,
@@ -153,10 +165,13 @@ class Report:
             grace=self._grace,
             moment=str(moment),
             moment_shown=f"{moment.to_datetime():%Y-%m-%d %H:%M} UTC",
-            not_looked_at=self._not_looked_at(),
+            leaked=in_bytes(leaked) if leaked else "",
+            left_out=self._left_out(),
             kinds=kinds,
+            concerns=_by_concern(kinds),
             repairs=list(dict.fromkeys(line for listed in kinds for line in listed.repairs)),
             counts=self._counts(),
+            journals=self._journals(),
             pending=[one for s in self._summaries.values() for one in s.pending_named],
             several_places=len(self._summaries) > 1,
             summaries=self._summaries,
@@ -172,33 +187,41 @@ class Report:
     def _verdict(self) -> dict[str, str]:
         numbers = {severity: self._number(severity) for severity in Severity}
         said = " and ".join(
-            _counted(numbers[severity], severity.value)
+            number_of(numbers[severity], severity.value)
             for severity in (Severity.ERROR, Severity.WARNING)
             if numbers[severity]
         )
         worst = next((s.value for s in (Severity.ERROR, Severity.WARNING) if numbers[s]), _GOOD)
         if not said:
-            said = "Nothing is wrong" + (" in what was looked at" if self._not_looked_at() else "")
+            said = "Nothing is wrong" + (" in what was looked at" if self._left_out() else "")
         return {"verdict": worst, "verdict_said": said, "verdict_means": _MEANINGS[worst]}
 
     def _number(self, severity: Severity) -> int:
         return sum(k.number for k in self._kinds.values() if k.severity is severity)
 
-    def _not_looked_at(self) -> list[str]:
-        """Each thing once, whatever the number of places."""
-        return list(dict.fromkeys(t for s in self._summaries.values() for t in s.not_looked_at))
+    def _left_out(self) -> list[str]:
+        """Each thing that was not looked at once, whatever the number of locations."""
+        return list(dict.fromkeys(t for s in self._summaries.values() for t in s.left_out))
 
     def _counts(self) -> dict[str, int]:
         summaries = self._summaries.values()
         return {
             "Entries": sum(s.entries for s in summaries),
-            "Groups": sum(s.groups for s in summaries),
+            "Records in order": sum(s.records for s in summaries),
             "Members": sum(s.members for s in summaries),
             "Leases": sum(s.leases for s in summaries),
             "Pending": sum(s.pending for s in summaries),
             "Journal objects listed": sum(s.objects_listed for s in summaries),
             "Objects listed": sum(s.objects_walked for s in summaries),
         }
+
+    def _journals(self) -> dict[str, Counts]:
+        """What was seen of each journal, in all locations."""
+        total = Summary().journals
+        for summary in self._summaries.values():
+            for journal, counts in summary.journals.items():
+                total[journal] += counts
+        return total
 
     def _charts(self) -> list[tuple[str, str, list[tuple[str, int]]]]:
         ages: Counter[int] = Counter()
@@ -214,12 +237,24 @@ class Report:
         ]
 
     def _in_order(self) -> list[_Listed]:
-        """What was found: errors first, then as the catalogue has the kinds."""
-        severities, kinds = list(Severity), list(FindingKind)
+        """What was found: by concern, errors first, then as the catalogue has the kinds."""
+        concerns, severities, kinds = list(Concern), list(Severity), list(FindingKind)
         return sorted(
             self._kinds.values(),
-            key=lambda listed: (severities.index(listed.severity), kinds.index(listed.kind)),
+            key=lambda listed: (
+                concerns.index(listed.kind.concern),
+                severities.index(listed.severity),
+                kinds.index(listed.kind),
+            ),
         )
+
+
+def _by_concern(kinds: list[_Listed]) -> dict[Concern, list[_Listed]]:
+    """The kinds that were found, for one table a concern."""
+    found: dict[Concern, list[_Listed]] = {}
+    for listed in kinds:
+        found.setdefault(listed.kind.concern, []).append(listed)
+    return found
 
 
 def _template() -> Template:
@@ -238,10 +273,6 @@ def _template() -> Template:
     )
     environment.filters["shown"] = printable
     return environment.get_template("report.html")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def _buckets(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from operator import add
 
-from csijournal.check.catalog import LEAKS, FindingKind, Severity
+from csijournal.check.catalog import FindingKind, Severity
 from csijournal.check.findings import Finding
 from csijournal.check.kubernetes_look import KubernetesLook
 from csijournal.wire.records import AnyRecord, GroupRecord
 from csijournal.wire.schema import GROUPS, SCHEMAS, AnySchema
+from csijournal.wire.text import number_of
 from csijournal.wire.timestamps import NANOSECONDS, Timestamp
 
 NAMED_MAX = 1000
@@ -64,6 +66,10 @@ class Counts:
     records: int = 0
     leases: int = 0
     listed: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Both together."""
+        return Counts(*map(add, astuple(self), astuple(other)))
 
     @property
     def is_there(self) -> bool:
@@ -125,6 +131,21 @@ class Summary:
         return not self.not_looked_at
 
     @property
+    def left_out(self) -> list[str]:
+        """All that was not looked at, and what was not given to compare with, in words."""
+        return [*self.not_looked_at, *self.not_given]
+
+    @property
+    def compared_in_words(self) -> str:
+        """With how many things of each kind records were compared; empty for none."""
+        return ", ".join(map(_number_of_things, self.compared.values(), self.compared))
+
+    @property
+    def records(self) -> int:
+        """How many records are in order."""
+        return sum(counts.records for counts in self.journals.values())
+
+    @property
     def keys(self) -> int:
         """How many keys of directories were read."""
         return sum(counts.keys for counts in self.journals.values())
@@ -155,8 +176,7 @@ class Summary:
         self.severities[severity] += 1
         self.kinds[finding.kind] += 1
         self.graded[finding.kind, severity] += 1
-        if finding.kind in LEAKS and severity is not Severity.NOTE:
-            self.leaked_bytes += finding.size_bytes or 0
+        self.leaked_bytes += finding.leaked_bytes
 
     def kinds_of(self, severity: Severity) -> list[tuple[FindingKind, int]]:
         """How many findings of each kind matter so much, the most frequent first."""
@@ -184,3 +204,9 @@ class Summary:
             self.members += len(record.volume_map)
             self.sizes[len(record.volume_map)] += 1
             self.ages_days[(now_ns - created.nanoseconds) // _DAY_NS if created else -1] += 1
+
+
+def _number_of_things(count: int, kind: str) -> str:
+    """As `number_of`, of what may have more words behind its noun: "image in the trash"."""
+    noun, space, rest = kind.partition(" in ") if " in " in kind else kind.partition(" of ")
+    return number_of(count, noun) + space + rest

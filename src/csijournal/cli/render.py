@@ -17,7 +17,7 @@ from csijournal.cli.shell import command_line
 from csijournal.errors import printable
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.schema import GROUPS, SCHEMAS, AnySchema
-from csijournal.wire.text import in_bytes, shortened
+from csijournal.wire.text import in_bytes, number_of, shortened
 from csijournal.wire.timestamps import Timestamp
 
 _INDENT = "    "
@@ -159,15 +159,14 @@ def summary_lines(place: str, summary: Summary, instance_id: str) -> Iterator[st
     for severity in Severity:
         yield from _severity_lines(summary, severity)
     yield from _pending_lines(summary)
-    for text in (*summary.not_looked_at, *summary.not_given):
+    for text in summary.left_out:
         yield from wrapped(f"not looked at: {text}", first=_INDENT)
     if summary.leaked_bytes:
         leaked = f"{in_bytes(summary.leaked_bytes)} provisioned and used by nobody (an upper bound)"
         yield from wrapped(leaked, first=_INDENT)
     wrong = summary.severities[Severity.ERROR] + summary.severities[Severity.WARNING]
     if summary.journal_found and not wrong:
-        everything = summary.complete and not summary.not_given
-        said = "nothing is wrong" + ("" if everything else " in what was looked at")
+        said = "nothing is wrong" + (" in what was looked at" if summary.left_out else "")
         yield _INDENT + coloured(said, GREEN, sys.stdout)
 
 
@@ -187,8 +186,7 @@ def _namespace(name: str) -> str:
 
 
 def _looked_at(summary: Summary) -> str:
-    records = sum(counts.records for counts in summary.journals.values())
-    said = f"{number_of(summary.entries, 'entry')}, {number_of(records, 'record')} in order"
+    said = f"{number_of(summary.entries, 'entry')}, {number_of(summary.records, 'record')} in order"
     if len(summary.instances) > 1 and summary.journal_found:
         names = ", ".join(map(shortened, summary.instances))
         said += f" in {number_of(len(summary.instances), 'instance')}: {names}"
@@ -212,17 +210,10 @@ def _journal_line(schema: AnySchema, counts: Counts, summary: Summary) -> str:
 
 def _compared_lines(summary: Summary) -> Iterator[str]:
     """With what the records were compared."""
-    counts = ", ".join(map(_number_of_things, summary.compared.values(), summary.compared))
-    if counts:
-        yield from wrapped(f"compared with {counts}", first=_INDENT)
+    if summary.compared_in_words:
+        yield from wrapped(f"compared with {summary.compared_in_words}", first=_INDENT)
     for text in summary.kubernetes.lines() if summary.kubernetes else ():
         yield from wrapped(text, first=_INDENT)
-
-
-def _number_of_things(count: int, kind: str) -> str:
-    """As `number_of`, of what may have more words behind its noun: "image in the trash"."""
-    noun, space, rest = kind.partition(" in ") if " in " in kind else kind.partition(" of ")
-    return number_of(count, noun) + space + rest
 
 
 def _severity_lines(summary: Summary, severity: Severity) -> Iterator[str]:
@@ -307,11 +298,3 @@ def _counts_as_json(counts: Counts) -> dict[str, int]:
         "leases": counts.leases,
         "objects_listed": counts.listed,
     }
-
-
-def number_of(count: int, what: str) -> str:
-    """A number with its noun, in the plural where it must be."""
-    if count == 1:
-        return f"1 {what}"
-    entry_to_entries = what.endswith("y") and what[-2] not in "aeiou"
-    return f"{count:,} " + (what[:-1] + "ies" if entry_to_entries else what + "s")
