@@ -68,20 +68,20 @@ def dangling(count: int) -> MemoryStore:
 
 
 def test_everything_is_repaired_from_python_and_told_and_can_be_undone(tmp_path: Path) -> None:
-    wreck = every_damage()
-    store = wreck.build(MemoryPlace())
+    damaged = every_damage()
+    store = damaged.build(MemoryPlace())
     noting = Noting()
     findings = findings_of(store)
 
     tally = Repairer(store, clock=lambda: NOW).repair(iter(findings), tmp_path / "b", noting)
 
-    assert contents(store) == wreck.after()
+    assert contents(store) == damaged.after()
     assert (tally.done, tally.skipped, tally.stopped) == (len(noting.outcomes), 0, False)
     assert tally.done > 2 * BATCH
     assert noting.backups == [tmp_path / "b"]
     assert all(outcome.plan.finding in findings for outcome in noting.outcomes)
     undo(store, tmp_path / "b", tmp_path)
-    assert without_leases(contents(store)) == without_leases(wreck.before())
+    assert without_leases(contents(store)) == without_leases(damaged.before())
 
 
 @pytest.mark.parametrize("stop_after", range(10))

@@ -25,9 +25,9 @@ from csijournal.repair.manual import plan_attach, plan_drop_entry, plan_drop_gro
 from csijournal.repair.plan import Plan
 from csijournal.store import Write
 from csijournal.wire.schema import GROUPS
-from support.damage import DAMAGES, MEMBERS, NOW, Wreck
-from support.mending import back_up, mend, restore
+from support.damage import DAMAGES, MEMBERS, NOW, DamagedPool
 from support.places import LONG_AGO_NS, MemoryPlace, Place, fill
+from support.repairing import back_up, repair_all, restore
 from support.verified import contents, look
 
 DIRECTORY = "csi.groups.default"
@@ -102,10 +102,10 @@ OFFERING = [
 @pytest.mark.parametrize("choice", [0, -1], ids=["first", "last"])
 @pytest.mark.parametrize("damage", OFFERING)
 def test_a_command_that_verify_offers_is_a_cure(damage: str, choice: int) -> None:
-    wreck = Wreck()
-    wreck.add(damage)
-    store = wreck.build(MemoryPlace())
-    mend(store, clock=lambda: NOW)
+    damaged = DamagedPool()
+    damaged.add(damage)
+    store = damaged.build(MemoryPlace())
+    repair_all(store, clock=lambda: NOW)
     offered = [finding for finding in findings_of(store) if finding.commands]
     for finding in offered:
         try:
@@ -117,7 +117,7 @@ def test_a_command_that_verify_offers_is_a_cure(damage: str, choice: int) -> Non
         if plan is not None:
             do(store, plan)
     # What lost its entry is old to this clock and so goes, or is shown as detached.
-    mend(store, clock=lambda: NOW)
+    repair_all(store, clock=lambda: NOW)
     left = findings_of(store)
     assert {(f.kind, f.object_name, f.key) for f in left}.isdisjoint(
         (f.kind, f.object_name, f.key) for f in offered
@@ -186,9 +186,9 @@ def test_each_state_that_ceph_csi_can_be_in_is_named_and_has_a_cure_that_works(
     # Twice: what loses its entry to a printed command may need another one, since
     # repair alone does not remove an unreferenced group where an RBD group may be behind it.
     for _ in range(2):
-        mend(store, clock=lambda: LATER)
+        repair_all(store, clock=lambda: LATER)
         do_what_is_printed(store)
-    mend(store, clock=lambda: LATER)
+    repair_all(store, clock=lambda: LATER)
     left = look(store, clock=lambda: LATER)[0]
     assert [f for f in left if f.kind.severity is Severity.ERROR] == []
     journal = VolumeGroupJournal(store, lease_size=0)

@@ -16,7 +16,7 @@ from csijournal.store import Write
 from csijournal.wire.leases import Lease
 from csijournal.wire.schema import GROUPS
 from support.counting import CountingStore
-from support.damage import FOREIGN, GRACE, NOW, Wreck, every_damage, wrecks
+from support.damage import FOREIGN, GRACE, NOW, DamagedPool, damaged_pools, every_damage
 from support.faulty import Died, FaultyStore, MeddlingStore, MortalStore
 from support.journals import LONG_AGO, bare_journal, seconds_later, uuid_number, uuids
 from support.killing import When
@@ -259,47 +259,47 @@ DAMAGED = {
 
 @pytest.mark.parametrize("damage", DAMAGED)
 def test_damage_is_counted_and_left_alone(place: Place, damage: str) -> None:
-    wreck = Wreck()
-    wreck.add(damage)
-    store = wreck.build(place)
+    damaged = DamagedPool()
+    damaged.add(damage)
+    store = damaged.build(place)
     assert recover(store) == Recovery(damaged=DAMAGED[damage])
-    assert contents(store) == wreck.before()
+    assert contents(store) == damaged.before()
 
 
 @pytest.mark.parametrize(
     "damage", ["orphan_group_with_an_empty_name", "orphan_group_whose_name_is_no_text"]
 )
 def test_a_leased_group_whose_name_no_client_writes_is_counted_and_left_alone(damage: str) -> None:
-    wreck = Wreck()
-    wreck.add(damage)
-    (found,) = wreck.found
-    wreck.lease(found.group_uuid)
-    store = wreck.build(MemoryPlace())
+    damaged = DamagedPool()
+    damaged.add(damage)
+    (found,) = damaged.found
+    damaged.lease(found.group_uuid)
+    store = damaged.build(MemoryPlace())
     expected = Recovery(leases_revoked=[found.group_uuid], damaged=1)
     assert recover(store, dry_run=True) == recover(store) == expected
     assert GROUPS.record_object(found.group_uuid) in contents(store)
 
 
 @settings(max_examples=60, deadline=None)
-@given(wrecks())
-def test_beside_any_damage_only_leases_and_entries_without_groups_go(wreck: Wreck) -> None:
-    store = wreck.build(MemoryPlace())
+@given(damaged_pools())
+def test_beside_any_damage_only_leases_and_entries_without_groups_go(damaged: DamagedPool) -> None:
+    store = damaged.build(MemoryPlace())
     recover(store)
-    _require_untouched(wreck, contents(store))
+    _require_untouched(damaged, contents(store))
 
 
 def test_other_instances_foreign_objects_and_groups_of_ceph_csi_stay(place: Place) -> None:
-    wreck = every_damage()
-    store = wreck.build(place)
+    damaged = every_damage()
+    store = damaged.build(place)
     recover(store)
     after = contents(store)
     assert {name: after[name] for name in FOREIGN} == FOREIGN
-    _require_untouched(wreck, after)
+    _require_untouched(damaged, after)
 
 
-def _require_untouched(wreck: Wreck, after: Objects) -> None:
+def _require_untouched(damaged: DamagedPool, after: Objects) -> None:
     """But for the default directory, nothing changed and only groups that may went."""
-    before, may = wreck.before(), wreck.after()
+    before, may = damaged.before(), damaged.after()
     gone = before.keys() - after.keys()
     assert gone <= before.keys() - may.keys()
     for name, entries in after.items():
@@ -322,11 +322,11 @@ def test_each_instance_is_recovered_by_itself(place: Place) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(wrecks())
-def test_a_dry_run_changes_nothing_and_says_what_a_run_would_do(wreck: Wreck) -> None:
-    store = wreck.build(MemoryPlace())
+@given(damaged_pools())
+def test_a_dry_run_changes_nothing_and_says_what_a_run_would_do(damaged: DamagedPool) -> None:
+    store = damaged.build(MemoryPlace())
     said = recover(store, dry_run=True)
-    assert contents(store) == wreck.before()
+    assert contents(store) == damaged.before()
     assert asdict(said) == asdict(recover(store))
 
 

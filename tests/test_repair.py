@@ -22,63 +22,63 @@ from csijournal.wire.schema import GROUPS
 from csijournal.wire.text import decode
 from csijournal.wire.uuids import is_uuid
 from support.counting import CountingStore
-from support.damage import DAMAGES, GRACE, MEMBERS, NOW, Wreck, every_damage, wrecks
+from support.damage import DAMAGES, GRACE, MEMBERS, NOW, DamagedPool, damaged_pools, every_damage
 from support.faulty import FaultyStore
-from support.mending import back_up, end_cleanups, mend, plans_for, restore
 from support.places import MemoryPlace, Place
+from support.repairing import back_up, end_cleanups, plans_for, repair_all, restore
 from support.verified import Objects, contents, look, told, without_leases
 
 
-def wreck_of(damage: str) -> Wreck:
-    wreck = Wreck()
-    wreck.add(damage)
-    return wreck
+def damaged_by(damage: str) -> DamagedPool:
+    damaged = DamagedPool()
+    damaged.add(damage)
+    return damaged
 
 
-REPAIRABLE = [d for d in DAMAGES if any(found.automatic for found in wreck_of(d).found)]
+REPAIRABLE = [d for d in DAMAGES if any(found.automatic for found in damaged_by(d).found)]
 
 
 # What it mends
 
 
-def require_mended(wreck: Wreck, store: Store) -> None:
-    mend(store, clock=lambda: NOW)
-    assert contents(store) == wreck.after()
-    assert mend(store, clock=lambda: NOW) == []
-    assert sorted(map(told, look(store, clock=lambda: NOW)[0])) == sorted(wreck.left)
+def require_repaired(damaged: DamagedPool, store: Store) -> None:
+    repair_all(store, clock=lambda: NOW)
+    assert contents(store) == damaged.after()
+    assert repair_all(store, clock=lambda: NOW) == []
+    assert sorted(map(told, look(store, clock=lambda: NOW)[0])) == sorted(damaged.left)
 
 
 @settings(max_examples=60, deadline=None)
-@given(wrecks())
-def test_what_can_be_mended_is_and_nothing_else_changes_by_a_byte(wreck: Wreck) -> None:
-    require_mended(wreck, wreck.build(MemoryPlace()))
+@given(damaged_pools())
+def test_what_can_be_mended_is_and_nothing_else_changes_by_a_byte(damaged: DamagedPool) -> None:
+    require_repaired(damaged, damaged.build(MemoryPlace()))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_each_damage_is_mended_or_left_for_people(damage: str) -> None:
-    wreck = wreck_of(damage)
-    require_mended(wreck, wreck.build(MemoryPlace()))
+    damaged = damaged_by(damage)
+    require_repaired(damaged, damaged.build(MemoryPlace()))
 
 
 def test_a_place_with_every_damage_is_mended(place: Place) -> None:
-    wreck = every_damage()
-    require_mended(wreck, wreck.build(place))
+    damaged = every_damage()
+    require_repaired(damaged, damaged.build(place))
 
 
 @settings(max_examples=30, deadline=None)
-@given(wrecks())
-def test_plans_made_all_at_once_do_as_well(wreck: Wreck) -> None:
-    store = wreck.build(MemoryPlace())
+@given(damaged_pools())
+def test_plans_made_all_at_once_do_as_well(damaged: DamagedPool) -> None:
+    store = damaged.build(MemoryPlace())
     for plan in plans_for(store, clock=lambda: NOW):
         carry_out(store, plan)
-    assert contents(store) == wreck.after()
+    assert contents(store) == damaged.after()
     assert plans_for(store, clock=lambda: NOW) == []
 
 
 @settings(max_examples=30, deadline=None)
-@given(wrecks())
-def test_findings_that_were_kept_as_json_do_as_well(wreck: Wreck) -> None:
-    store = wreck.build(MemoryPlace())
+@given(damaged_pools())
+def test_findings_that_were_kept_as_json_do_as_well(damaged: DamagedPool) -> None:
+    store = damaged.build(MemoryPlace())
     lines = [json.dumps(finding.to_json()) for finding in look(store, clock=lambda: NOW)[0]]
     repairer = Repairer(store, clock=lambda: NOW)
     for line in lines:
@@ -87,7 +87,7 @@ def test_findings_that_were_kept_as_json_do_as_well(wreck: Wreck) -> None:
         plan = repairer.plan(finding)
         if plan is not None:
             carry_out(store, plan)
-    assert contents(store) == wreck.after()
+    assert contents(store) == damaged.after()
 
 
 def test_planning_writes_nothing(place: Place) -> None:
@@ -98,7 +98,7 @@ def test_planning_writes_nothing(place: Place) -> None:
 
 def test_all_is_done_at_the_first_attempt_when_nobody_else_is_there() -> None:
     store = every_damage().build(MemoryPlace())
-    for outcome in mend(store, clock=lambda: NOW):
+    for outcome in repair_all(store, clock=lambda: NOW):
         assert outcome.skipped == ""
         assert outcome.steps_done == len(outcome.plan.steps)
 
@@ -116,11 +116,11 @@ def test_every_step_says_what_it_will_do() -> None:
 # What it never touches
 
 
-def _claims(wreck: Wreck) -> list[Finding]:
+def _claims(damaged: DamagedPool) -> list[Finding]:
     """Every kind of finding, said of every group and entry that there is."""
     claims = []
     for instance_id in ("default", "other"):
-        for key, value in wreck.old.get(GROUPS.directory_object(instance_id), {}).items():
+        for key, value in damaged.old.get(GROUPS.directory_object(instance_id), {}).items():
             name = GROUPS.request_name_of_entry(key)
             group_uuid = value.decode() if is_uuid(decode(value)) else None
             claims += [
@@ -145,26 +145,26 @@ POINTED_AT_BY_OTHERS = ("nameless_group", *(d for d in DAMAGES if d.startswith("
 
 
 def test_a_finding_that_is_not_true_makes_no_plan() -> None:
-    wreck = Wreck()
+    damaged = DamagedPool()
     for damage in DAMAGES:
         if damage not in (*REPAIRABLE, *POINTED_AT_BY_OTHERS):
-            wreck.add(damage)
-    require_no_plan(wreck, _claims(wreck))
+            damaged.add(damage)
+    require_no_plan(damaged, _claims(damaged))
 
 
 def test_a_finding_that_is_not_true_of_a_group_of_another_name_makes_no_plan() -> None:
-    wreck = Wreck()
+    damaged = DamagedPool()
     for damage in set(POINTED_AT_BY_OTHERS) - set(REPAIRABLE):
-        wreck.add(damage)
-    require_no_plan(wreck, [claim for claim in _claims(wreck) if claim.kind not in UNENTERED])
+        damaged.add(damage)
+    require_no_plan(damaged, [claim for claim in _claims(damaged) if claim.kind not in UNENTERED])
 
 
-def require_no_plan(wreck: Wreck, claims: list[Finding]) -> None:
-    store = wreck.build(MemoryPlace())
+def require_no_plan(damaged: DamagedPool, claims: list[Finding]) -> None:
+    store = damaged.build(MemoryPlace())
     repairer = Repairer(store, clock=lambda: NOW)
     assert len(claims) > 50
     assert [plan for claim in claims if (plan := repairer.plan(claim)) is not None] == []
-    assert contents(store) == wreck.before()
+    assert contents(store) == damaged.before()
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,9 @@ def test_a_finding_about_an_entry_that_names_none_is_refused(kind: FindingKind) 
 
 @pytest.mark.parametrize("damage", [damage for damage in REPAIRABLE if "lease" not in damage])
 def test_what_has_healed_since_it_was_found_makes_no_plan(damage: str) -> None:
-    store = wreck_of(damage).build(MemoryPlace())
+    store = damaged_by(damage).build(MemoryPlace())
     findings = [finding for finding in look(store, clock=lambda: NOW)[0] if finding.automatic]
-    mend(store, clock=lambda: NOW)
+    repair_all(store, clock=lambda: NOW)
     repairer = Repairer(store, clock=lambda: NOW)
     assert [repairer.plan(finding) for finding in findings] == [None] * len(findings)
 
@@ -242,7 +242,7 @@ def test_what_changed_since_the_plan_is_left_as_it_is(
     damage: str, change: Callable[[Store, str], bool]
 ) -> None:
     for numbers in itertools.count():
-        store = wreck_of(damage).build(MemoryPlace())
+        store = damaged_by(damage).build(MemoryPlace())
         plans = plans_for(store, clock=lambda: NOW)
         steps = [(plan, number) for plan in plans for number in range(len(plan.steps))]
         if numbers == len(steps):
@@ -268,7 +268,7 @@ def test_what_changed_since_the_plan_is_left_as_it_is(
     "damage", ["dangling_entry", "unpopulated_group", "invalid_request_name_that_dangles"]
 )
 def test_an_entry_whose_group_came_back_is_left(damage: str) -> None:
-    store = wreck_of(damage).build(MemoryPlace())
+    store = damaged_by(damage).build(MemoryPlace())
     (plan,) = plans_for(store, clock=lambda: NOW)
     for step in plan.steps[:-1]:
         store.write(step.write)
@@ -281,7 +281,7 @@ def test_an_entry_whose_group_came_back_is_left(damage: str) -> None:
 
 @pytest.mark.parametrize("damage", ["two_entries_of_one_group", "entry_of_another_names_leftover"])
 def test_a_wrong_entry_stays_when_the_right_one_went(damage: str) -> None:
-    store = wreck_of(damage).build(MemoryPlace())
+    store = damaged_by(damage).build(MemoryPlace())
     (plan,) = plans_for(store, clock=lambda: NOW)
     keys = store.read_object("csi.groups.default") or {}
     others = [key for key in keys if key not in plan.steps[0].write.deletions]
@@ -292,7 +292,7 @@ def test_a_wrong_entry_stays_when_the_right_one_went(damage: str) -> None:
 
 
 def test_a_revoked_lease_is_not_revoked_again_nor_a_lease_that_was_given_back() -> None:
-    store = wreck_of("stale_lease").build(MemoryPlace())
+    store = damaged_by("stale_lease").build(MemoryPlace())
     plan, twin = (plans_for(store, clock=lambda: NOW)[0] for _ in range(2))
     assert carry_out(store, plan).skipped == ""
     before = contents(store)
@@ -310,19 +310,19 @@ def test_a_step_that_was_not_answered_is_said_and_the_same_command_finishes_it(
     damage: str, when: str
 ) -> None:
     for nth in itertools.count(1):
-        wreck = wreck_of(damage)
-        inner = wreck.build(MemoryPlace())
+        damaged = damaged_by(damage)
+        inner = damaged.build(MemoryPlace())
         store = FaultyStore(inner, nth, "after" if when == "after" else "before")
-        outcomes = mend(store, clock=lambda: NOW)
+        outcomes = repair_all(store, clock=lambda: NOW)
         reads_back = any(step.act for outcome in outcomes for step in outcome.plan.steps)
         assert [outcome for outcome in outcomes if "not answered" in outcome.skipped] or (
             reads_back or not store.struck
         )
         # A revoked lease is found by verify only when it is old, by recover at once.
         VolumeGroupJournal(inner, clock=lambda: NOW).recover(2 * GRACE)
-        mend(inner, clock=lambda: NOW)
+        repair_all(inner, clock=lambda: NOW)
         end_cleanups(inner)
-        require_mended(wreck, inner)
+        require_repaired(damaged, inner)
         if not store.struck:
             return
 
@@ -355,19 +355,19 @@ def leases_in(objects: Objects) -> Objects:
 def test_a_repair_is_undone_with_its_backup_to_the_byte_but_for_leases(
     damage: str, tmp_path: Path
 ) -> None:
-    wreck = wreck_of(damage)
-    undo_and_compare(wreck.build(MemoryPlace()), wreck.before(), tmp_path)
+    damaged = damaged_by(damage)
+    undo_and_compare(damaged.build(MemoryPlace()), damaged.before(), tmp_path)
 
 
 def test_a_repair_of_every_damage_is_undone_with_its_backups_but_for_leases(
     place: Place, tmp_path: Path
 ) -> None:
-    wreck = every_damage()
-    undo_and_compare(wreck.build(place), wreck.before(), tmp_path)
+    damaged = every_damage()
+    undo_and_compare(damaged.build(place), damaged.before(), tmp_path)
 
 
 def test_a_backup_holds_what_the_plans_may_change_and_nothing_else(tmp_path: Path) -> None:
-    store = wreck_of("unpopulated_group").build(MemoryPlace())
+    store = damaged_by("unpopulated_group").build(MemoryPlace())
     path = back_up(store, plans_for(store, clock=lambda: NOW), tmp_path / "backup")
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[0]["csijournal"] == "backup"

@@ -16,13 +16,13 @@ from csijournal.errors import ReservationPending
 from csijournal.repair.apply import carry_out
 from csijournal.repair.plan import Plan
 from csijournal.wire.schema import GROUPS
-from support.damage import DAMAGES, GRACE, NOW, Wreck, every_damage
+from support.damage import DAMAGES, GRACE, NOW, DamagedPool, every_damage
 from support.faulty import Died, MeddlingStore, MortalStore
 from support.journals import LONG_AGO
 from support.killing import When
-from support.mending import back_up, end_cleanups, mend, plans_for, restore
 from support.places import LONG_AGO_NS, MemoryPlace, Place
 from support.processes import Opener, opener_of, shared_between_processes, start
+from support.repairing import back_up, end_cleanups, plans_for, repair_all, restore
 from support.verified import contents, look, told, without_leases
 
 OURS = "live-"
@@ -72,32 +72,32 @@ def repair_until(store: Store, is_over: Callable[[], bool]) -> None:
     over = False
     while not over:
         over = is_over()
-        mend(store)
+        repair_all(store)
         VolumeGroupJournal(store).recover(GRACE)
 
 
-def require_rest(store: Store, wreck: Wreck) -> None:
+def require_rest(store: Store, damaged: DamagedPool) -> None:
     """The damage is mended; but for the clients' own, all else is as it was."""
     rest = {
         name: {k: v for k, v in entries.items() if not _is_live(k)}
         for name, entries in contents(store).items()
         if not entries.get("csi.volname", b"").startswith(OURS.encode())
     }
-    assert rest == wreck.after()
-    assert sorted(map(told, look(store, clock=lambda: NOW)[0])) == sorted(wreck.left)
+    assert rest == damaged.after()
+    assert sorted(map(told, look(store, clock=lambda: NOW)[0])) == sorted(damaged.left)
 
 
 def _is_live(key: str) -> bool:
     return key.startswith(GROUPS.entry_key(OURS))
 
 
-def old_damage() -> Wreck:
+def old_damage() -> DamagedPool:
     """Every damage but for what turns on today's clock."""
-    wreck = Wreck()
+    damaged = DamagedPool()
     for damage in DAMAGES:
         if "lease" not in damage and "young" not in damage:
-            wreck.add(damage)
-    return wreck
+            damaged.add(damage)
+    return damaged
 
 
 # Beside clients
@@ -105,8 +105,8 @@ def old_damage() -> Wreck:
 
 @pytest.mark.parametrize("lease_size", [0, 1, 4])
 def test_threads_at_work_keep_what_they_were_promised(place: Place, lease_size: int) -> None:
-    wreck = old_damage()
-    wreck.build(place)
+    damaged = old_damage()
+    damaged.build(place)
     store = place.open()
     clients = [Client(store, number, lease_size) for number in range(3)]
     threads = [threading.Thread(target=client.work, args=(40,)) for client in clients]
@@ -115,7 +115,7 @@ def test_threads_at_work_keep_what_they_were_promised(place: Place, lease_size: 
     repair_until(store, lambda: not any(thread.is_alive() for thread in threads))
     for client in clients:
         client.require_kept()
-    require_rest(store, wreck)
+    require_rest(store, damaged)
 
 
 def _work_in_process(opener: Opener, number: int) -> None:
@@ -127,31 +127,31 @@ def _work_in_process(opener: Opener, number: int) -> None:
 
 @shared_between_processes
 def test_processes_at_work_keep_what_they_were_promised(place: Place) -> None:
-    wreck = old_damage()
-    wreck.build(place)
+    damaged = old_damage()
+    damaged.build(place)
     processes = [start(_work_in_process, opener_of(place), number) for number in (1, 2)]
     store = place.open()
     repair_until(store, lambda: not any(process.is_alive() for process in processes))
     assert [process.exitcode for process in processes] == [0, 0]
-    require_rest(store, wreck)
+    require_rest(store, damaged)
 
 
 def test_a_client_whose_names_are_the_damaged_ones_gets_its_reservations() -> None:
-    wreck = Wreck()
+    damaged = DamagedPool()
     for damage in ("dangling_entry", "unpopulated_group", "entry_of_another_names_leftover"):
-        wreck.add(damage)
-    names = [finding.request_name for finding in wreck.found]
+        damaged.add(damage)
+    names = [finding.request_name for finding in damaged.found]
     for nth in itertools.count(1):
-        store = wreck.build(MemoryPlace())
+        store = damaged.build(MemoryPlace())
         mortal = MortalStore(store, nth)
         with suppress(Died):
-            mend(mortal, clock=lambda: NOW)
+            repair_all(mortal, clock=lambda: NOW)
         with VolumeGroupJournal(store, clock=lambda: NOW) as journal:
             made = {}
             for name in names[:2]:
                 made[name] = journal.ensure_reservation(name).reservation
                 journal.add_volumes_mapping(made[name].group_uuid, {"vol-1": ""})
-        mend(store, clock=lambda: NOW)
+        repair_all(store, clock=lambda: NOW)
         for name, reservation in made.items():
             found = journal.check_reservation(name)
             assert found is not None
@@ -169,7 +169,7 @@ def test_a_slow_owner_whose_lease_a_repair_revoked_gets_its_reservation_all_the_
     """The owner stands still before each of its calls, for longer than the grace time."""
     for nth in itertools.count(1):
         store = MemoryPlace().open(lambda: LONG_AGO_NS)
-        slow = MeddlingStore(store, nth, lambda store=store: mend(store, clock=lambda: NOW))  # type: ignore[misc]
+        slow = MeddlingStore(store, nth, lambda store=store: repair_all(store, clock=lambda: NOW))  # type: ignore[misc]
         with VolumeGroupJournal(slow, lease_size=lease_size, clock=lambda: LONG_AGO) as journal:
             made = journal.reserve_name("slow")
             journal.add_volumes_mapping(made.group_uuid, {"vol-1": ""})
@@ -189,19 +189,19 @@ def test_a_slow_owner_whose_lease_a_repair_revoked_gets_its_reservation_all_the_
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_repair_that_was_killed_anywhere_is_finished_by_the_next(damage: str, when: When) -> None:
     for nth in itertools.count(1):
-        wreck = Wreck()
-        wreck.add(damage)
-        store = wreck.build(MemoryPlace())
+        damaged = DamagedPool()
+        damaged.add(damage)
+        store = damaged.build(MemoryPlace())
         mortal = MortalStore(store, nth, when)
         with suppress(Died):
-            mend(mortal, clock=lambda: NOW)
-        mend(store, clock=lambda: NOW)
+            repair_all(mortal, clock=lambda: NOW)
+        repair_all(store, clock=lambda: NOW)
         # A revoked lease is found by verify only when it is old, by recover at once.
         with suppress(ReservationPending):
             VolumeGroupJournal(store, clock=lambda: NOW).recover(2 * GRACE)
         end_cleanups(store)
-        mend(store, clock=lambda: NOW)  # recover does not look into shards
-        assert contents(store) == wreck.after()
+        repair_all(store, clock=lambda: NOW)  # recover does not look into shards
+        assert contents(store) == damaged.after()
         if not mortal.died:
             return
 
@@ -210,21 +210,21 @@ def test_a_repair_that_was_killed_anywhere_is_finished_by_the_next(damage: str, 
 def test_a_repair_of_every_damage_that_was_killed_can_be_finished_and_undone(
     place: Place, tmp_path: Path, *, finished: bool
 ) -> None:
-    wreck = every_damage()
-    store = wreck.build(place)
+    damaged = every_damage()
+    store = damaged.build(place)
     plans = plans_for(store, clock=lambda: NOW)
     archive = back_up(store, plans, tmp_path / "backup")
     with pytest.raises(Died):
         mend_by(MortalStore(store, len(plans)), plans)
-    assert contents(store) != wreck.before()
+    assert contents(store) != damaged.before()
     if finished:
-        mend(store, clock=lambda: NOW)
+        repair_all(store, clock=lambda: NOW)
         end_cleanups(store)
-        mend(store, clock=lambda: NOW)
-        assert contents(store) == wreck.after()
+        repair_all(store, clock=lambda: NOW)
+        assert contents(store) == damaged.after()
     end_cleanups(store)
     restore(store, archive)
-    assert without_leases(contents(store)) == without_leases(wreck.before())
+    assert without_leases(contents(store)) == without_leases(damaged.before())
 
 
 def mend_by(store: Store, plans: list[Plan]) -> None:

@@ -30,7 +30,15 @@ from csijournal.wire.leases import Lease
 from csijournal.wire.ownership import KeyRole, ObjectRole, owner_of
 from csijournal.wire.schema import GROUPS, SCHEMAS, VOLUMES, JournalSchema
 from csijournal.wire.timestamps import Timestamp
-from support.damage import FOREIGN, INSTANCES, MEMBERS, NOW, Wreck, every_damage, wrecks
+from support.damage import (
+    FOREIGN,
+    INSTANCES,
+    MEMBERS,
+    NOW,
+    DamagedPool,
+    damaged_pools,
+    every_damage,
+)
 from support.faulty import MeddlingStore
 from support.journal_contents import (
     HANDLES,
@@ -39,8 +47,8 @@ from support.journal_contents import (
     every_shape,
     make,
 )
-from support.mending import restore
 from support.places import MemoryPlace, Place, RADOSPlace, SQLitePlace
+from support.repairing import restore
 from support.verified import Objects, contents, look, told
 
 DIRECTORY = "csi.groups.default"
@@ -112,31 +120,31 @@ def _pointed_at(schema: JournalSchema[Any], entries: dict[str, bytes]) -> set[st
 
 
 @settings(max_examples=40, deadline=None)
-@given(wrecks())
-def test_all_of_a_place_comes_back_with_its_damage(wreck: Wreck) -> None:
+@given(damaged_pools())
+def test_all_of_a_place_comes_back_with_its_damage(damaged: DamagedPool) -> None:
     with TemporaryDirectory() as folder:
-        source, target = wreck.build(MemoryPlace()), MemoryStore()
+        source, target = damaged.build(MemoryPlace()), MemoryStore()
         restore(target, save(export_all(source), Path(folder) / "all"))
-        assert contents(target) == journals_of(wreck.before())
+        assert contents(target) == journals_of(damaged.before())
 
 
 @settings(max_examples=40, deadline=None)
-@given(wrecks())
-def test_one_instance_comes_back_with_the_groups_that_it_points_at(wreck: Wreck) -> None:
+@given(damaged_pools())
+def test_one_instance_comes_back_with_the_groups_that_it_points_at(damaged: DamagedPool) -> None:
     with TemporaryDirectory() as folder:
-        source, target = wreck.build(MemoryPlace()), MemoryStore()
+        source, target = damaged.build(MemoryPlace()), MemoryStore()
         restore(target, save(export_instance(source, "default"), Path(folder) / "one"))
-        assert contents(target) == part_of(wreck.before(), "default")
+        assert contents(target) == part_of(damaged.before(), "default")
 
 
 def test_a_place_goes_from_memory_to_sqlite_to_any_store(place: Place, tmp_path: Path) -> None:
-    wreck = every_damage()
-    first = wreck.build(MemoryPlace())
+    damaged = every_damage()
+    first = damaged.build(MemoryPlace())
     with SQLitePlace(tmp_path / "between.db").open() as second:
         restore(second, save(export_all(first), tmp_path / "first"))
         third = place.open()
         restore(third, save(export_all(second), tmp_path / "second"))
-    assert contents(third) == journals_of(wreck.before())
+    assert contents(third) == journals_of(damaged.before())
     last = MemoryStore()
     restore(last, save(export_all(third), tmp_path / "third"))
     assert contents(last) == contents(third)
@@ -145,12 +153,12 @@ def test_a_place_goes_from_memory_to_sqlite_to_any_store(place: Place, tmp_path:
 def test_damage_is_found_again_where_it_was_restored_but_for_what_is_not_carried(
     tmp_path: Path,
 ) -> None:
-    wreck = every_damage()
+    damaged = every_damage()
     target = MemoryStore(clock=lambda: 0)
-    restore(target, save(export_all(wreck.build(MemoryPlace())), tmp_path / "all"))
+    restore(target, save(export_all(damaged.build(MemoryPlace())), tmp_path / "all"))
     found = {told(finding) for finding in look(target, clock=lambda: NOW)[0]}
     left_out = {FindingKind.STALE_LEASE, FindingKind.UNKNOWN_KEY}
-    assert found >= {finding for finding in wreck.found if finding.kind not in left_out}
+    assert found >= {finding for finding in damaged.found if finding.kind not in left_out}
     assert not {finding.kind for finding in found} & left_out
 
 
@@ -194,7 +202,7 @@ def test_an_empty_directory_comes_back_empty(place: Place, tmp_path: Path) -> No
 
 
 def test_exporting_one_instance_says_nothing_of_the_others(tmp_path: Path) -> None:
-    source, target = Wreck().build(MemoryPlace()), MemoryStore()
+    source, target = DamagedPool().build(MemoryPlace()), MemoryStore()
     restore(target, save(export_instance(source, INSTANCES[1]), tmp_path / "one"))
     assert [name for name in contents(target) if GROUPS.instance_of(name)] == ["csi.groups.b"]
 
@@ -379,11 +387,11 @@ def test_what_the_archive_says_nothing_of_stays(place: Place, tmp_path: Path) ->
     for name, entries in FOREIGN.items():
         store.write(Write(name, puts=entries))
     store.write(Write(DIRECTORY, puts={"another": b"x"}))
-    wreck = Wreck()
-    archive = save(export_all(wreck.build(MemoryPlace())), tmp_path / "all")
+    damaged = DamagedPool()
+    archive = save(export_all(damaged.build(MemoryPlace())), tmp_path / "all")
     restore(store, archive)
     expected = {name: entries for name, entries in FOREIGN.items() if entries}
-    expected |= journals_of(wreck.before())
+    expected |= journals_of(damaged.before())
     expected[DIRECTORY] = {**expected[DIRECTORY], "another": b"x"}
     assert contents(store) == expected
 
@@ -503,14 +511,14 @@ def test_a_group_that_goes_while_it_is_exported_is_not_in_the_file(place: Place)
 
 
 def test_a_restore_that_was_interrupted_is_finished_by_the_next(tmp_path: Path) -> None:
-    wreck = every_damage()
-    archive = save(export_all(wreck.build(MemoryPlace())), tmp_path / "all")
+    damaged = every_damage()
+    archive = save(export_all(damaged.build(MemoryPlace())), tmp_path / "all")
     target: Store = MemoryStore()
     for number, difference in enumerate(differences(target, archive)):
         if number % 2:
             carry_out(target, difference.plan)
     restore(target, archive)
-    assert contents(target) == journals_of(wreck.before())
+    assert contents(target) == journals_of(damaged.before())
 
 
 # What is not a journal's, and leases

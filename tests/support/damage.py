@@ -722,7 +722,3 @@ def _pool_with(damages: list[tuple[str, str]]) -> DamagedPool:
     for damage, instance_id in damages:
         pool.add(damage, instance_id)
     return pool
-
-
-Wreck = DamagedPool
-wrecks = damaged_pools

@@ -22,7 +22,7 @@ from support.verified import look
 Clock = Callable[[], Timestamp]
 
 
-def mend(
+def repair_all(
     store: Store,
     *,
     clock: Clock = Timestamp.now,
@@ -41,7 +41,7 @@ def mend(
 def plans_for(
     store: Store, *, clock: Clock = Timestamp.now, grace_seconds: float = GRACE_SECONDS
 ) -> list[Plan]:
-    """A plan for everything that can be mended now; nothing is changed."""
+    """A plan for everything that can be repaired now; nothing is changed."""
     repairer = Repairer(store, grace_seconds=grace_seconds, clock=clock)
     findings = look(store, clock=clock, grace_seconds=grace_seconds)[0]
     return [plan for finding in findings if (plan := repairer.plan(finding)) is not None]
