@@ -484,7 +484,7 @@ def test_all_namespaces_are_verified_in_turn(
     summaries = [finding["summary"] for finding in findings if "summary" in finding]
     assert [summary["errors"] for summary in summaries] == [0, 9]
     assert said.count("\nrados://") == 3
-    assert "Place by place" in (tmp_path / "r.html").read_text()
+    assert "Location by location" in (tmp_path / "r.html").read_text()
     command = next(line for line in said.splitlines() if " drop --entry corrupt" in line)
     arguments = shlex.split(command)[1:]
     assert "remove the entry 'corrupt'" in cli(*arguments).out

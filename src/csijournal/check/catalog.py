@@ -183,7 +183,7 @@ _JOURNAL = {
             " image or subvolume of the UUID exists, attach makes its record again."
         ),
         Alone.IF_NOTHING_BEHIND,
-        "The entry was seen twice, with time between, with the same UUID and without a record.",
+        "The entry was seen twice, with time between, without a record; and nothing has its UUID.",
     ),
     FindingKind.UNPOPULATED_GROUP: Row(
         Severity.ERROR,
@@ -191,9 +191,9 @@ _JOURNAL = {
             "The request name points at a group object without a request name and members: a driver"
             " died while it made the group. Ceph-CSI fails forever for this name."
         ),
-        "repair removes the group object and the entry.",
+        "repair removes the group object and the entry, unless an RBD group of this UUID exists.",
         Alone.IF_NOTHING_BEHIND,
-        "The group object is older than the grace time and holds nothing.",
+        "The group object is older than the grace time, and no RBD group has its UUID.",
     ),
     FindingKind.NAMELESS_GROUP: Row(
         Severity.ERROR,
@@ -301,7 +301,7 @@ _JOURNAL = {
             " else was read. repair, drop and restore leave such an object as it is, and an export"
             " does not hold the key."
         ),
-        "Find out who wrote it, and remove it with the store's own tools.",
+        "Find out who wrote it, and remove it: in Ceph, rados rmomapkey OBJECT KEY.",
         Alone.NEVER,
         "csijournal never changes what it does not understand.",
     ),
@@ -311,7 +311,7 @@ _JOURNAL = {
             "An object csi.volume.group. without a UUID, which Ceph-CSI's CephFS code can make. Its"
             " members belong to groups that do not show them."
         ),
-        "Compare its members with the group snapshots in Kubernetes, then remove it by hand.",
+        "Compare its members with the group snapshots in Kubernetes, then remove it with rados rm.",
         Alone.NEVER,
         "Only a person can know to which groups the members belong.",
     ),
@@ -366,7 +366,7 @@ _JOURNAL = {
     FindingKind.UNKNOWN_KEY: Row(
         Severity.WARNING,
         "The directory has a key that is neither an entry nor a lease.",
-        "csijournal leaves alone what it does not understand.",
+        "Find out who wrote it. csijournal leaves it alone.",
         Alone.NEVER,
         "csijournal never changes what it does not understand.",
     ),
@@ -455,7 +455,7 @@ _JOURNAL = {
             " record names a journal pool that does not exist. It fails for this name, or makes"
             " the volume again."
         ),
-        "Compare both pools (show NAME -p each pool). csijournal removes nothing here.",
+        "Compare both pools: csijournal -p POOL show NAME. repair leaves it alone.",
         Alone.NEVER,
         "Each pool holds a part of what is known of the volume.",
     ),
@@ -508,7 +508,7 @@ _REFERENCES = {
             "A group names a volume or snapshot that has no record any more. Ceph-CSI fails for"
             " the whole group, and nothing can be restored from this member."
         ),
-        "If the member is gone for good: remove it from the group.",
+        "If the member is gone for good: remove it from the group with csijournal remove.",
         Alone.NEVER,
         "Only a person can know that the member is not needed.",
     ),
@@ -543,7 +543,8 @@ _REFERENCES = {
     FindingKind.IN_TWO_GROUPS: Row(
         Severity.WARNING,
         "Two groups name the same volume as a member, and RBD lets an image be in one only.",
-        "Compare with the groups in Kubernetes, and remove the member from the wrong one.",
+        "Compare with the groups in Kubernetes, and remove the member from the wrong one with"
+        " csijournal remove.",
         Alone.NEVER,
         "Only a person can know to which group the volume belongs.",
     ),
@@ -551,9 +552,9 @@ _REFERENCES = {
         Severity.WARNING,
         (
             "One request name is reserved in two instances, or one UUID has a record in two"
-            " namespaces. After a retry in another pool or instance both exist for ever."
+            " namespaces. After a retry in another pool or instance both exist forever."
         ),
-        "Find out from Kubernetes which of the two is used.",
+        "Find out from Kubernetes which of the two is used: verify --kubernetes FILE.",
         Alone.NEVER,
         "Both may be complete, and only one is used.",
     ),
@@ -633,8 +634,8 @@ _RBD = {
     FindingKind.SNAPSHOT_LEFT: Row(
         Severity.WARNING,
         (
-            "An RBD snapshot that a driver took in order to clone the image, and that it did not"
-            " remove: it died. When the volume is deleted, its image stays in the trash forever."
+            "An RBD snapshot that a driver took in order to clone the image, and did not remove,"
+            " since it died. When the volume is deleted, its image stays in the trash forever."
         ),
         "If nothing is being cloned from the image: rbd snap rm, with the names given.",
         Alone.NEVER,
@@ -695,7 +696,7 @@ _CEPHFS = {
         ),
         (
             "Delete the claim, or the PersistentVolume: the driver then removes record and entry."
-            " If Kubernetes knows nothing of the volume: undo."
+            " If Kubernetes knows nothing of the volume: undo --journal volumes."
         ),
         Alone.NEVER,
         "Somebody may be about to restore the subvolume, and only Kubernetes knows who needs it.",
@@ -709,7 +710,7 @@ _CEPHFS = {
         ),
         (
             "Delete the VolumeSnapshot: the driver then removes record and entry. If Kubernetes"
-            " knows nothing of the snapshot: undo."
+            " knows nothing of the snapshot: undo --journal snapshots."
         ),
         Alone.NEVER,
         "Only Kubernetes knows whether somebody counts on the snapshot.",
@@ -813,7 +814,7 @@ _KUBERNETES = {
     FindingKind.HANDLE_ELSEWHERE: Row(
         Severity.WARNING,
         (
-            "The handle in Kubernetes names another pool, filesystem or cluster than the place that"
+            "The handle in Kubernetes names another pool, filesystem or cluster than the location"
             " holds the record. Ceph-CSI looks where the handle says, and finds nothing, unless its"
             " cluster-mapping.json says what the handle stands for."
         ),

@@ -1,4 +1,4 @@
-"""Compares the records of a place with each other: who names whom, and is that one there."""
+"""Compares the records of a location with each other: who names whom, and is that one there."""
 
 from __future__ import annotations
 
@@ -137,16 +137,16 @@ class RecordComparison(Comparison):
         pool_id = self._locations.pool_of(location_id)
         if pool_id is None:
             here = ", ".join(map(str, sorted(self._locations.ids or ())))
-            found = f"{what} names a place with the id {location_id}, which does not exist here"
+            found = f"{what} names a location with the id {location_id}, which does not exist here"
             if _exists(store, mention):
-                found += f"; a record of its UUID lies in this place (id {here})"
+                found += f"; a record of its UUID lies in this location (id {here})"
             if mention.how == GROUP:
                 return FindingKind.RECORD_NAMES_MISSING_GROUP, found, False
             return FindingKind.MEMBER_IN_UNKNOWN_POOL, found, False
         beside = store.beside(pool_id, store.namespace)
         if beside is None:
             return None
-        with closing(beside), suppress(StoreError):  # nothing is known of a place we cannot read
+        with closing(beside), suppress(StoreError):  # nothing is known of a location we cannot read
             if not _exists(beside, mention):
                 found = f"{what} has no record in {beside.place}"
                 if mention.how == GROUP:
@@ -201,7 +201,7 @@ def _records(store: Store, schema: AnySchema) -> AnyRecords:
 
 
 def _exists(store: Store, mention: Mention) -> bool:
-    """Whether the place has a record that the mention may mean."""
+    """Whether the location has a record that the mention may mean."""
     return any(
         _records(store, schema).read_record(mention.uuid) is not None for schema in mention.schemas
     )

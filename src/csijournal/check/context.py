@@ -27,7 +27,7 @@ class Context:
 
     The clock of `grace` stands still, so that a long check never calls something
     old that was young when it began.  `references` and `listing` grow while
-    records are read.  `full` says whether all of the place is looked at.
+    records are read.  `full` says whether all of the location is looked at.
     """
 
     store: Store

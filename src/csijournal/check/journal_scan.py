@@ -1,4 +1,4 @@
-"""One journal's part of a check: its directories, and the records of its place."""
+"""One journal's part of a check: its directories, and the records of its location."""
 
 from __future__ import annotations
 

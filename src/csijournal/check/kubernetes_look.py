@@ -22,9 +22,9 @@ NAMED_MAX = 5
 class KubernetesLook:
     """One look at the lists, filled while a check goes on.
 
-    `here` counts handles of the place, `elsewhere` those of others by the
+    `here` counts handles of the location, `elsewhere` those of others by the
     number in them, of which `unknown` are numbers that this cluster does not
-    have.  `other_namespaces` counts handles of the place whose record lies in
+    have.  `other_namespaces` counts handles of the location whose record lies in
     another namespace of the pool, `ending` those without a record whose object
     is being deleted, and `newer` what no list names and may be newer than they.
     """
@@ -46,7 +46,7 @@ class KubernetesLook:
 
     @property
     def location(self) -> HandleLocation | None:
-        """By which number handles name the place; None where none can."""
+        """By which number handles name the location; None where none can."""
         return self.claims.location
 
     def count_handles(self) -> None:
@@ -86,11 +86,11 @@ class KubernetesLook:
         for described, text in self.lists.passed_over.unreadable[:NAMED_MAX]:
             yield f"Kubernetes: {described} holds {shortened(text)}, which is not a handle"
         if self.location is None:
-            yield "Kubernetes: where its handles lead was not compared: none can name this place"
+            yield "Kubernetes: where its handles lead was not compared: none can name this location"
         elif not self.here:
             yield (
-                f"Kubernetes: no handle in the lists names this place ({self.location}): were they"
-                " made in the cluster that uses it?"
+                f"Kubernetes: no handle in the lists names this location ({self.location}): were"
+                " they made in the cluster that uses it?"
             )
 
     def to_json(self) -> dict[str, object]:
@@ -122,13 +122,15 @@ class KubernetesLook:
         }
 
     def _handles(self) -> str:
-        said = number_of(self.here, "handle") + " of this place"
+        said = number_of(self.here, "handle") + " of this location"
         if self.other_namespaces:
             said += f" ({self.other_namespaces:,} with a record in another namespace of the pool)"
         if self.elsewhere and self.location is not None:
             named = [self._other(*one) for one in self.elsewhere.most_common(NAMED_MAX)]
             more = "" if len(self.elsewhere) <= NAMED_MAX else ", and others"
-            said += f", {sum(self.elsewhere.values()):,} of other places ({', '.join(named)}{more})"
+            said += (
+                f", {sum(self.elsewhere.values()):,} of other locations ({', '.join(named)}{more})"
+            )
         extra = {
             "newer than the lists, which do not name it": self.newer,
             "of objects that are being deleted": self.ending,

@@ -1,4 +1,4 @@
-"""The objects of a place: all of them, or as many as a limited time allows."""
+"""The objects of a location: all of them, or as many as a limited time allows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GROUP_WITHOUT_UUID = GROUPS.record_prefix
 
 
 class Depth(enum.Enum):
-    """How much of a place a check looks at."""
+    """How much of a location a check looks at."""
 
     QUICK = "quick"
     """The directory of one instance, and what it points at.  Lists no objects."""
@@ -36,7 +36,7 @@ class Depth(enum.Enum):
 
 
 class Listing:
-    """What a walk through the objects of a place has met, of the journals that are checked.
+    """What a walk through the objects of a location has met, of the journals that are checked.
 
     `records` holds each listed record's UUID in 16 bytes, and whether an entry is
     known to point at it.

@@ -30,7 +30,7 @@ class OtherPlaces:
         self._further = (store.namespace, *namespaces)
         self._namespaces: dict[int, list[str]] = {}
         self.not_read: dict[str, str] = {}
-        """Places that could not be read, in words, each with the reason."""
+        """Locations that could not be read, in words, each with the reason."""
 
     def find(
         self, pool_id: int, schema: AnySchema, uuids: Collection[str], *, named: bool = False

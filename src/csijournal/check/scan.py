@@ -1,6 +1,6 @@
-"""Looking for everything that can be wrong with the journals of a place.  Reads only.
+"""Looking for everything that can be wrong with the journals of a location.  Reads only.
 
-    1. list the objects of the place, as far as the depth allows
+    1. list the objects of the location, as far as the depth allows
     2. read each directory page by page, and each record that it points at
     3. where the listing came to its end, read the records that nothing points at
     4. compare: the records with each other, and with what stands behind them
@@ -46,7 +46,7 @@ class Verifier:
     """One check of the journals of `instance_id`, and of what `depth` adds to that.
 
     `journals` are those that are looked at.  `inventory` tells what stands
-    behind their records; where none is given, it is chosen by what the place is
+    behind their records; where none is given, it is chosen by what the location is
     used for, and closed at the end.  `comparisons` are made for this check, beside
     those of the records with each other and with the inventory.  `across` is
     shared by the checks of several namespaces of a pool.

@@ -73,7 +73,7 @@ class Counts:
 
     @property
     def is_there(self) -> bool:
-        """Whether the place has anything of this journal."""
+        """Whether the location has anything of this journal."""
         return bool(self.directories or self.listed)
 
 

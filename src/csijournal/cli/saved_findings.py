@@ -41,7 +41,7 @@ def saved_findings(
 
 
 def _parse(line: str) -> tuple[Finding | None, str]:
-    """A finding and the place that it was found in; None for what repair passes over.
+    """A finding and the location that it was found in; None for what repair passes over.
 
     That is the summary.  A finding that names no journal is of version 0.1, and a
     group's.

@@ -1,6 +1,6 @@
 """What csijournal asks of a store.
 
-A store is opened on one place (a pool and namespace, a file) and holds named
+A store is opened on one location (a pool and namespace, a file) and holds named
 objects, each a sorted map from text to bytes.  It changes them by one atomic,
 guarded operation on one object at a time; everything that the journal promises
 is built from that.
@@ -44,9 +44,9 @@ class Guarantee(enum.Flag):
     DURABLE = enum.auto()
     """What was acknowledged survives the death of the process and of the machine."""
     BETWEEN_PROCESSES = enum.auto()
-    """Any number of processes on one machine may use the place at once."""
+    """Any number of processes on one machine may use the location at once."""
     BETWEEN_HOSTS = enum.auto()
-    """Any number of hosts may use the place at once."""
+    """Any number of hosts may use the location at once."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def creates_object(write: Write) -> bool:
 
 
 class Store(ABC):
-    """One place that holds objects.  Safe to share between threads.
+    """One location that holds objects.  Safe to share between threads.
 
     Every method may raise the `StoreError` family, InvalidObjectName for a name,
     key or prefix that no store can hold, and nothing else; reads raise neither
@@ -229,7 +229,7 @@ class Store(ABC):
 
     @abstractmethod
     def connect(self) -> None:
-        """Reach the place now rather than at the first use.
+        """Reach the location now rather than at the first use.
 
         Raises PlaceNotFound and whatever else stands in the way.
         """
@@ -307,11 +307,11 @@ class Store(ABC):
 
     @property
     def pool_id(self) -> int | None:
-        """The number by which CSI handles name the place; None where handles cannot name it."""
+        """The number by which CSI handles name the location; None where handles cannot name it."""
         return None
 
     def namespaces(self) -> Iterator[str]:
-        """The places beside this one that hold objects, by namespace; one store may open each.
+        """The locations beside this one that hold objects, by namespace; one store may open each.
 
         A store without namespaces has none to tell.
         """
@@ -324,7 +324,7 @@ class Store(ABC):
 
     @property
     def namespace(self) -> str:
-        """The namespace of the place; empty for the default one, and where there are none."""
+        """The namespace of the location; empty for the default one, and where there are none."""
         return ""
 
     def beside(self, pool_id: int, namespace: str) -> Store | None:
@@ -379,7 +379,7 @@ class Store(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the place."""
+        """Let go of the location."""
 
     def require(self, needed: Guarantee) -> None:
         """Raise StoreUnsuitable unless this store promises all of `needed`."""

@@ -1,4 +1,4 @@
-"""Reading the journals out of one place, for a file.
+"""Reading the journals out of one location, for a file.
 
 Each record is read as it is at one moment; records that come, go or change while
 it runs are in the file as they were when they were read.  Only what a journal
@@ -77,7 +77,7 @@ class LeftOut:
 
 
 class Exporter:
-    """Reads journals of one place; `left_out` says what it did not take along.
+    """Reads journals of one location; `left_out` says what it did not take along.
 
     `schemas` are those that are exported: all three unless told.
     """
@@ -118,9 +118,9 @@ class Exporter:
             yield from self._records(schema, dict.fromkeys(uuids))
 
     def everything(self) -> Iterator[Record]:
-        """Every instance's directory and every record of the place, by name.
+        """Every instance's directory and every record of the location, by name.
 
-        Lists the objects of the place and keeps their names in memory.
+        Lists the objects of the location and keeps their names in memory.
         """
         directories: list[str] = []
         records: dict[str, list[str]] = {schema.journal: [] for schema in self._schemas}

@@ -1,4 +1,4 @@
-"""Putting a journal from a file into a place: back to where it was, or into another.
+"""Putting a journal from a file into a location: back to where it was, or into another.
 
 Restore puts records before entries, as reserve does, and holds every write to
 what it saw: something different is overwritten only when told to, and after a
@@ -45,7 +45,7 @@ _RECORD_LOST = "not put: what they point at could not be put back, or went away 
 
 @dataclass(frozen=True)
 class Difference:
-    """One record of an archive that the place does not agree with.
+    """One record of an archive that the location does not agree with.
 
     `overwrites` says that something different lies there; `plan` makes it as
     the archive says.  `problem` says why that cannot be, if so.
@@ -69,7 +69,7 @@ class ImageDifference:
 
 @dataclass
 class Survey:
-    """How a place differs from an archive; the sentences are the first few.
+    """How a location differs from an archive; the sentences are the first few.
 
     `selected` counts the records that were asked for, different or not.
     """
@@ -105,7 +105,7 @@ def _add_first(noted: list[str], sentences: list[str]) -> None:
 
 
 class Restorer:
-    """Compares one archive with one place, and makes the place as the archive says.
+    """Compares one archive with one location, and makes the location as the archive says.
 
     `only` is a request name, a UUID or an object's name; what is not about it
     is passed over.  Memory does not grow with the archive.
@@ -152,7 +152,7 @@ class Restorer:
     def restore(
         self, backup_path: Path | None, watcher: Watcher | None = None, tally: Tally | None = None
     ) -> Tally:
-        """Make the place as the archive says; what was done.
+        """Make the location as the archive says; what was done.
 
         Nothing that is different is overwritten without a `backup_path`.  Raises
         as Repairer.repair does.
