@@ -369,7 +369,8 @@ def test_handles_of_other_pools_are_counted_and_the_pool_named_that_does_not_exi
     assert (look.here, dict(look.elsewhere), look.unknown) == (0, {OTHER: 1, 8: 1}, {8})
     text = "\n".join(look.lines())
     assert (
-        "2 of other places (pool id 5: 1, pool id 8: 1, which this cluster does not have)" in text
+        "2 of other locations (pool id 5: 1, pool id 8: 1, which this cluster does not have)"
+        in text
     )
     assert "were they made in the cluster that uses it?" in text
 
@@ -504,7 +505,7 @@ def test_in_a_file_claims_are_compared_and_lost_handles_cannot_be() -> None:
     found, comparison = compare(store, read)
     assert sorted(kinds(found)) == [FindingKind.CLAIMED_TWICE, FindingKind.UNCLAIMED]
     assert list(comparison.kubernetes.not_looked_for()) == []
-    assert "none can name this place" in list(comparison.kubernetes.lines())[-1]
+    assert "none can name this location" in list(comparison.kubernetes.lines())[-1]
 
 
 # On a real cluster
