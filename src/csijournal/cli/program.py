@@ -20,7 +20,7 @@ COMMANDS = {
     "remove": "Remove members from a group.",
     "show": "Tell all about a record, a name or a handle; change nothing.",
     "list": "List the reservations by request name.",
-    "verify": "Look for everything that can be wrong with groups; change nothing.",
+    "verify": "Look for everything that can be wrong; change nothing.",
     "repair": "Repair what verify finds: say how, and with --apply do it.",
     "attach": "Make a record and a request name each other's again.",
     "drop": "Remove one entry, or one group that no entry points at.",

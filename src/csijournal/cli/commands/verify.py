@@ -236,13 +236,13 @@ def command(
     report_file: Path | None,
     metrics_file: Path | None,
 ) -> None:
-    """Look for everything that can be wrong with groups; change nothing.
+    """Look for everything that can be wrong; change nothing.
 
-    Reads the directory of groups and each group that it points at.  Lists the
-    objects for at most 10 seconds too, to find what nothing points at; --full goes
-    on to the end.  The summary says what was not looked at: journals of volumes and
-    snapshots among it, which `csijournal list` and `csijournal show` read.
-    With -o json there is one finding a line, and a summary at the end, which
+    Reads the entries and records of volumes, snapshots and groups, and compares
+    them with RBD's images and groups, CephFS's subvolumes, and Kubernetes' lists
+    where some are given.  Lists the objects for at most 10 seconds too, to find
+    what nothing points at; --full goes on to the end.  The summary says what was
+    not looked at.  With -o json there is one finding a line, and a summary at the end, which
     `csijournal repair --findings` takes.
 
     \b
