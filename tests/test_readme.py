@@ -52,6 +52,7 @@ def test_the_section_on_ceph_works_line_by_line_with_the_user_that_it_makes(
     with ThrowawayCluster(tmp_path / "ceph", pools=["rbd", "cephfs_metadata"]) as cluster:
         user, commands = blocks(section("On your Ceph cluster"), "sh")
         environment = {"CEPH_CONF": str(cluster.conf)}
+        cluster.run("osd", "pool", "application", "enable", "rbd", "rbd")
         run(user.replace("/etc/ceph/", f"{cluster.folder}/"), tmp_path, environment)
         keyring = cluster.folder / "ceph.client.csijournal.keyring"
         assert keyring.stat().st_mode & 0o777 == 0o600
@@ -61,6 +62,8 @@ def test_the_section_on_ceph_works_line_by_line_with_the_user_that_it_makes(
         assert len(places) == 3
         run("\n".join(f"{place} ensure snap" for place in places), tmp_path, environment)
         listed = run(commands, tmp_path, environment)
+        compared = f"{places[0]} verify --settle 1s --require rbd"
+        assert "compared with 0 images" in run(compared, tmp_path, environment)
 
     assert listed.count("snap") == 3
 
