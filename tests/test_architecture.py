@@ -80,9 +80,7 @@ PUBLIC = {
 LINES_MAX_OF_A_FUNCTION = 40
 LINES_MAX_OF_A_CLASS = 250
 LONG: dict[str, str] = {
-    "journal.groups.VolumeGroupJournal": "the public journal: what callers ask, in one place",
     "journal.steps.Records": "each single read and guarded write, by name: short, and in one place",
-    "check.scan.Verifier": "one walk that notes what it passes; concerns move out one by one",
     "cli.commands.verify.command": "most of it is the help that --help prints",
 }
 """What may be longer, each with its reason."""
