@@ -263,7 +263,8 @@ _JOURNAL = {
     FindingKind.SHARED_UUID: Row(
         Severity.ERROR,
         "Two request names point at one record. A delete of one would remove the other's.",
-        "Where the record says whose it is, repair removes the other entry. Otherwise drop one.",
+        "Where the record says whose it is, repair removes the other entry. Otherwise"
+        " decide whose the record is; of a group: drop the other entry.",
         Alone.IF_CERTAIN,
         "The record says whose it is, and that name's entry points at it.",
     ),
@@ -273,7 +274,8 @@ _JOURNAL = {
             "The entry of the request name does not hold a UUID. Ceph-CSI fails forever for this"
             " name."
         ),
-        "Drop the entry. If you know which group was meant, attach that group then.",
+        "drop removes the entry of a group; if you know which group was meant, attach it then. Of a"
+        " volume or snapshot: look with show for the record that was meant.",
         Alone.NEVER,
         "Only a person can know which record was meant.",
     ),
@@ -407,7 +409,7 @@ _JOURNAL = {
             "No request name points at this record, and nothing stands behind it: its image or"
             " subvolume is gone, or was never made."
         ),
-        "repair removes the record.",
+        "repair removes the record, unless another record names it.",
         Alone.IF_NOTHING_BEHIND,
         (
             "The record is older than the grace time, nothing has its UUID, and no other record"
@@ -627,7 +629,7 @@ _RBD = {
             "The intermediate image of a cloned volume, and the volume does not exist: a driver"
             " died while it cloned. Nothing depends on it."
         ),
-        "Move it to the trash with retire, after its snapshots if it has any.",
+        "If nothing is being cloned: remove its snapshots with rbd snap rm, then retire it.",
         Alone.NEVER,
         "A retry of the driver may still use it.",
     ),
@@ -815,7 +817,7 @@ _KUBERNETES = {
         Severity.WARNING,
         (
             "The handle in Kubernetes names another pool, filesystem or cluster than the location"
-            " holds the record. Ceph-CSI looks where the handle says, and finds nothing, unless its"
+            " that holds the record. Ceph-CSI looks where the handle says, and finds nothing, unless its"
             " cluster-mapping.json says what the handle stands for."
         ),
         (
