@@ -274,7 +274,7 @@ _JOURNAL = {
             "The entry of the request name does not hold a UUID. Ceph-CSI fails forever for this"
             " name."
         ),
-        "drop removes the entry of a group; if you know which group was meant, attach it then. Of a"
+        "Of a group: drop the entry, and attach the group that was meant, if you know it. Of a"
         " volume or snapshot: look with show for the record that was meant.",
         Alone.NEVER,
         "Only a person can know which record was meant.",
@@ -817,8 +817,8 @@ _KUBERNETES = {
         Severity.WARNING,
         (
             "The handle in Kubernetes names another pool, filesystem or cluster than the location"
-            " that holds the record. Ceph-CSI looks where the handle says, and finds nothing, unless its"
-            " cluster-mapping.json says what the handle stands for."
+            " that holds the record. Ceph-CSI looks where the handle says, and finds nothing,"
+            " unless its cluster-mapping.json says what the handle stands for."
         ),
         (
             "After a failover: give Ceph-CSI's file with --cluster-mapping; both ids must be in it."

@@ -16,11 +16,11 @@ from csijournal.cli.apply import changing_nothing
 from csijournal.cli.files import STANDARD, readable, replacing, standard_output
 from csijournal.cli.options import JournalCommand, Settings
 from csijournal.cli.output import note, print_json
-from csijournal.cli.render import number_of
 from csijournal.errors import Conflict, InvalidInput, NotFound, printable
 from csijournal.transfer.listing_commands import Place
 from csijournal.transfer.listings import LISTING, Listings
 from csijournal.wire.ownership import ObjectRole, owner_of
+from csijournal.wire.text import number_of
 
 _NAMED_MAX = 20
 """How many problems are told one by one; all of them are counted."""
