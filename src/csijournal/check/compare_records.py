@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 
 from csijournal.check.behind import behind_record
@@ -14,13 +14,16 @@ from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
 from csijournal.check.elsewhere import places_beside
 from csijournal.check.findings import Finding
+from csijournal.check.handle_location import NOTHING_MAPPED, HandleLocation
 from csijournal.check.locations import Locations
 from csijournal.check.mentions import GROUP, MEMBER, MEMBERS_SNAPSHOT, SOURCE, Mention, mentions_of
 from csijournal.check.references import Reference, journals_named
 from csijournal.errors import StoreError
+from csijournal.inventory.cluster_mapping import ClusterMapping
 from csijournal.inventory.contract import Role
 from csijournal.journal.steps import AnyRecords, Records
 from csijournal.store.contract import Store
+from csijournal.wire.handles import Handle
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
 from csijournal.wire.records import AnyRecord, GroupRecord
 from csijournal.wire.schema import SNAPSHOTS, AnySchema
@@ -39,11 +42,15 @@ class _Suspect:
 
 
 class RecordComparison(Comparison):
-    """Finds references that lead to nothing, and members that are in two groups."""
+    """Finds references that lead to nothing, and members that are in two groups.
 
-    def __init__(self, context: Context) -> None:
+    A handle that `mapping` leads to this place is looked up here.
+    """
+
+    def __init__(self, context: Context, mapping: ClusterMapping = NOTHING_MAPPED) -> None:
         self._context = context
         self._locations = Locations(context.store)
+        self._location = HandleLocation(self._locations, mapping)
         self._suspects: list[_Suspect] = []
         self._twice: list[tuple[str, list[Reference]]] = []
 
@@ -63,7 +70,7 @@ class RecordComparison(Comparison):
                     self._suspects.append(_Suspect(uuid, one))
 
     def _is_suspect(self, uuid: str, reference: Reference) -> bool:
-        if reference.location_id >= 0 and not self._locations.is_here(reference.location_id):
+        if reference.place is not None and not self._location.is_here(*reference.place):
             return True
         return not any(
             self._context.is_known(schema, uuid) for schema in journals_named(reference.how)
@@ -114,10 +121,13 @@ class RecordComparison(Comparison):
     ) -> tuple[FindingKind, str, bool] | None:
         """The kind, what was found, and whether that is a note; None where all is in order."""
         what = f"{mention.how} {shortened(mention.text)}"
-        location_id = mention.location_id
-        if location_id is not None and not self._locations.is_here(location_id):
-            return self._judged_elsewhere(mention, location_id, what)
-        if _exists(self._context.store, mention):
+        handle = mention.handle
+        if handle is not None and not self._location.leads_here(handle):
+            return self._judged_elsewhere(mention, handle, what)
+        # A handle that a mapping leads here may mean another place nevertheless.
+        if _exists(self._context.store, mention) or (
+            handle is not None and self._places_without(mention, handle) is None
+        ):
             return None
         if mention.how == SOURCE:
             return self._source(mention, uuid, record)
@@ -130,29 +140,45 @@ class RecordComparison(Comparison):
         return FindingKind.MEMBER_WITHOUT_RECORD, f"{what} has no record", False
 
     def _judged_elsewhere(
-        self, mention: Mention, location_id: int, what: str
+        self, mention: Mention, handle: Handle, what: str
     ) -> tuple[FindingKind, str, bool] | None:
         """Of a handle that names another place than this one."""
-        store = self._context.store
-        pool_id = self._locations.pool_of(location_id)
-        if pool_id is None:
-            here = ", ".join(map(str, sorted(self._locations.ids or ())))
-            found = f"{what} names a location with the id {location_id}, which does not exist here"
-            if _exists(store, mention):
-                found += f"; a record of its UUID lies in this location (id {here})"
-            if mention.how == GROUP:
-                return FindingKind.RECORD_NAMES_MISSING_GROUP, found, False
-            return FindingKind.MEMBER_IN_UNKNOWN_POOL, found, False
-        beside = store.beside(pool_id, store.namespace)
-        if beside is None:
+        places = self._places_without(mention, handle)
+        if places is None:
             return None
-        with closing(beside), suppress(StoreError):  # nothing is known of a location we cannot read
-            if not _exists(beside, mention):
-                found = f"{what} has no record in {beside.place}"
-                if mention.how == GROUP:
-                    return FindingKind.RECORD_NAMES_MISSING_GROUP, found, False
-                return FindingKind.MEMBER_WITHOUT_RECORD, found, False
-        return None
+        if places:
+            kind, found = FindingKind.MEMBER_WITHOUT_RECORD, f"{what} has no record in {places[0]}"
+        else:
+            number = handle.location_id
+            here = ", ".join(map(str, sorted(self._locations.ids or ())))
+            kind = FindingKind.MEMBER_IN_UNKNOWN_POOL
+            found = f"{what} names a location with the id {number}, which does not exist here"
+            if _exists(self._context.store, mention):
+                found += f"; a record of its UUID lies in this location (id {here})"
+        is_group = mention.how == GROUP
+        return FindingKind.RECORD_NAMES_MISSING_GROUP if is_group else kind, found, False
+
+    def _places_without(self, mention: Mention, handle: Handle) -> list[str] | None:
+        """The other places that the handle may lead to, which have no such record.
+
+        None where one has it, or cannot be read, so that nothing is known.
+        """
+        store, places = self._context.store, []
+        pools = [self._location.pool_of(number) for number in self._location.others(handle)]
+        for pool_id in pools:
+            if pool_id is None:
+                continue
+            beside = store.beside(pool_id, store.namespace)
+            if beside is None:
+                return None
+            with closing(beside):
+                try:
+                    if _exists(beside, mention):
+                        return None
+                except StoreError:
+                    return None
+                places.append(beside.place)
+        return places
 
     def _source(
         self, mention: Mention, uuid: str, record: AnyRecord
@@ -215,6 +241,12 @@ def _has_snapshot(record: AnyRecord, mention: Mention) -> bool:
 
 
 def _removal(kind: FindingKind, record: AnyRecord, mention: Mention) -> tuple[tuple[str, ...], ...]:
-    if kind is not FindingKind.MEMBER_WITHOUT_RECORD or mention.how != MEMBER:
+    """The command that takes the member out, be it gone itself or its snapshot."""
+    if kind is not FindingKind.MEMBER_WITHOUT_RECORD or not isinstance(record, GroupRecord):
         return ()
-    return (remove_member(record.image_name or "", mention.text),)
+    members = [
+        member
+        for member, snapshot in record.volume_map.items()
+        if mention.text in {member, snapshot}
+    ]
+    return tuple(remove_member(record.image_name or "", member) for member in members)

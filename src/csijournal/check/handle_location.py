@@ -30,13 +30,21 @@ class HandleLocation:
         self._locations = locations
         self._mapping = mapping
         self._cluster_id = cluster_id
+        self._here: dict[tuple[str, int], bool] = {}
 
     def leads_here(self, handle: Handle) -> bool:
         """Whether the handle, or one that it stands for, names this place."""
-        return any(
-            self._locations.is_here(one.location_id) and self._cluster_id in {"", one.cluster_id}
-            for one in self._mapping.candidates(handle, self.kind)
-        )
+        return self.is_here(handle.cluster_id, handle.location_id)
+
+    def is_here(self, cluster_id: str, location_id: int) -> bool:
+        """The same for a handle's place alone: a look-up, since it is asked for each record."""
+        place = (cluster_id, location_id)
+        if place not in self._here:
+            self._here[place] = any(
+                self._locations.is_here(number) and self._cluster_id in {"", cluster}
+                for cluster, number in self._mapping.places(cluster_id, location_id, self.kind)
+            )
+        return self._here[place]
 
     def others(self, handle: Handle) -> list[int]:
         """The numbers of other places that the handle may lead to."""

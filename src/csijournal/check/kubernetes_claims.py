@@ -27,16 +27,10 @@ class Claims:
     def __init__(self, lists: KubernetesLists, location: HandleLocation | None) -> None:
         self.lists = lists
         self.location = location
-        self._leads_here: dict[tuple[str, int], bool] = {}
 
     def leads_here(self, handle: Handle) -> bool:
         """Whether the handle names this place, with a mapping also by what it stands for."""
-        if self.location is None:
-            return True
-        number = (handle.cluster_id, handle.location_id)
-        if number not in self._leads_here:
-            self._leads_here[number] = self.location.leads_here(handle)
-        return self._leads_here[number]
+        return self.location is None or self.location.leads_here(handle)
 
     def is_claimed(self, role: Role, uuid: str) -> bool:
         """Whether an object stands for it, or for a group that it is a member of.

@@ -30,15 +30,15 @@ GROUP = "group"
 class Mention:
     """A text by which a record names another, and the journals that may have it, likelier first.
 
-    `how` is what the other is to the record.  Where it is a handle, `location_id`
-    is the pool or filesystem that it names.  `exclusive` says that a member can
-    be in no other group: a group of volumes has no value beside its members.
+    `how` is what the other is to the record, and `handle` the text taken apart,
+    where it is one.  `exclusive` says that a member can be in no other group: a
+    group of volumes has no value beside its members.
     """
 
     how: str
     text: str
     schemas: tuple[AnySchema, ...]
-    location_id: int | None = None
+    handle: Handle | None = None
     exclusive: bool = False
 
     @property
@@ -74,7 +74,7 @@ def _handle(how: str, text: str, *schemas: AnySchema, exclusive: bool = False) -
         handle = Handle.parse(text)
     except InvalidHandle:
         return []
-    return [Mention(how, text, schemas, handle.location_id, exclusive)]
+    return [Mention(how, text, schemas, handle, exclusive)]
 
 
 def _group_of_name(request_name: str) -> str:

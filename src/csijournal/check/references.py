@@ -12,6 +12,7 @@ from csijournal.check.mentions import (
     MEMBER,
     MEMBERS_SNAPSHOT,
     SOURCE,
+    Mention,
     mentions_of,
 )
 from csijournal.wire.schema import GROUPS, SNAPSHOTS, VOLUMES, AnySchema, schema_of
@@ -34,14 +35,15 @@ def journals_named(how: str) -> tuple[AnySchema, ...]:
 class Reference(NamedTuple):
     """One record names another: how, and who does.
 
-    `location_id` is the handle's, -1 for none.  `exclusive` says that the member
-    can be in no other group: it is a volume, and not a snapshot of one.
+    `place` is what the handle names, cluster id and pool or filesystem id; None
+    where it is not a handle.  `exclusive` says that the member can be in no other
+    group: it is a volume, and not a snapshot of one.
     """
 
     how: str
     journal: str
     packed: bytes
-    location_id: int
+    place: tuple[str, int] | None
     exclusive: bool
 
     @property
@@ -60,6 +62,7 @@ class References:
 
     def __init__(self) -> None:
         self._named: dict[bytes, list[Reference]] = {}
+        self._places: dict[tuple[str, int], tuple[str, int]] = {}
 
     def note(self, seen: RecordSeen) -> None:
         """Note what a record names."""
@@ -68,11 +71,18 @@ class References:
             if not mention.uuid:
                 continue
             packed = packed or packed_uuid(seen.uuid)
-            location_id = -1 if mention.location_id is None else mention.location_id
             reference = Reference(
-                mention.how, seen.schema.journal, packed, location_id, mention.exclusive
+                mention.how, seen.schema.journal, packed, self._place(mention), mention.exclusive
             )
             self._named.setdefault(packed_uuid(mention.uuid), []).append(reference)
+
+    def _place(self, mention: Mention) -> tuple[str, int] | None:
+        """The place that a mention's handle names: one object for all handles of it."""
+        handle = mention.handle
+        if handle is None:
+            return None
+        place = (handle.cluster_id, handle.location_id)
+        return self._places.setdefault(place, place)
 
     def __iter__(self) -> Iterator[tuple[str, list[Reference]]]:
         """Each UUID that is named, with who names it."""

@@ -23,6 +23,7 @@ from csijournal.check.compare_records import RecordComparison
 from csijournal.check.comparing import Comparison, RecordSeen
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
+from csijournal.check.handle_location import NOTHING_MAPPED
 from csijournal.check.journal_scan import JournalScan
 from csijournal.check.listing import LISTING_SECONDS, Depth, Listing
 from csijournal.check.reading import read_pages
@@ -30,6 +31,7 @@ from csijournal.check.references import References
 from csijournal.check.settling import SETTLE_SECONDS, Settling
 from csijournal.check.summary import Summary
 from csijournal.inventory.choose import inventory_of
+from csijournal.inventory.cluster_mapping import ClusterMapping
 from csijournal.inventory.contract import Inventory
 from csijournal.journal.grace import GRACE_SECONDS, Grace
 from csijournal.store.contract import Store
@@ -48,8 +50,9 @@ class Verifier:
     `journals` are those that are looked at.  `inventory` tells what stands
     behind their records; where none is given, it is chosen by what the location is
     used for, and closed at the end.  `comparisons` are made for this check, beside
-    those of the records with each other and with the inventory.  `across` is
-    shared by the checks of several namespaces of a pool.
+    those of the records with each other and with the inventory.  `mapping` says what
+    the handles in the records stand for since a failover.  `across` is shared by the
+    checks of several namespaces of a pool.
 
     `grace_seconds` is how old a record or lease must be to be called left behind;
     `settle_seconds` how long a contradiction must stand to be called one.
@@ -65,6 +68,7 @@ class Verifier:
         journals: Sequence[AnySchema] = SCHEMAS,
         inventory: Inventory | None = None,
         comparisons: Iterable[MakeComparison] = (),
+        mapping: ClusterMapping = NOTHING_MAPPED,
         across: Across | None = None,
         instance_id: str = DEFAULT_INSTANCE_ID,
         depth: Depth = Depth.LIMITED,
@@ -82,7 +86,7 @@ class Verifier:
         self._journals = [schema for schema in reversed(SCHEMAS) if schema in journals]
         self._given_inventory = inventory
         self._make_comparisons: tuple[MakeComparison, ...] = (
-            RecordComparison,
+            partial(RecordComparison, mapping=mapping),
             partial(PlaceComparison, across=across),
             *comparisons,
         )

@@ -18,6 +18,7 @@ from csijournal.cli.connect import location_of
 from csijournal.cli.durations import duration, in_words
 from csijournal.cli.options import Settings
 from csijournal.cli.progress import Bar, Position, watched
+from csijournal.cli.rados_options import mapping_of
 from csijournal.inventory.choose import inventory_of
 from csijournal.inventory.contract import Inventory, NoInventory
 from csijournal.journal.grace import GRACE_SECONDS
@@ -91,6 +92,7 @@ class ScanOptions:
             inventory=inventory,
             across=across,
             comparisons=comparisons,
+            mapping=mapping_of(settings.given),
             instance_id=settings.instance_id,
             depth=self.depth,
             grace_seconds=self.grace_seconds,

@@ -87,13 +87,20 @@ class ClusterMapping:
         there, a handle is mapped once, only where the entry has both its cluster
         id and its pool or filesystem id, and the directions of the two need not agree.
         """
+        places = self.places(handle.cluster_id, handle.location_id, kind)
+        return tuple(handle.moved_to(*place) for place in places)
+
+    def places(
+        self, cluster_id: str, location_id: int, kind: LocationType
+    ) -> tuple[tuple[str, int], ...]:
+        """The same for the place alone that a handle names: cluster id, and pool or filesystem."""
         mapped = (
-            handle.moved_to(cluster_id, location_id)
+            (cluster, location)
             for entry in self.entries
-            for cluster_id in _other_sides(entry.cluster_ids, handle.cluster_id)
-            for location_id in _other_sides(entry.location_ids(kind), handle.location_id)
+            for cluster in _other_sides(entry.cluster_ids, cluster_id)
+            for location in _other_sides(entry.location_ids(kind), location_id)
         )
-        return tuple(dict.fromkeys((handle, *mapped)))
+        return tuple(dict.fromkeys(((cluster_id, location_id), *mapped)))
 
     def are_equal(self, one: Handle, other: Handle, kind: LocationType) -> bool:
         """Whether both name one object: after mapping each, they have a handle in common."""
