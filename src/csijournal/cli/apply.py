@@ -26,7 +26,7 @@ from csijournal.cli.output import (
     report,
     report_text,
 )
-from csijournal.cli.shell import command_line
+from csijournal.cli.shell import undo_line
 from csijournal.errors import BackupFailed, CSIJournalError, InvalidInput, printable
 from csijournal.repair.apply import Tally, Watcher
 from csijournal.repair.backup import BackupFile
@@ -119,7 +119,7 @@ class Work(Watcher):
     def backed_up(self, backup_file: BackupFile) -> None:
         """Say where the backup is, before anything is changed."""
         path = backup_file.path
-        undo = command_line(self._settings, ["restore", str(path), "--overwrite", "--apply"])
+        undo = undo_line(self._settings, str(path))
         self.backup = Backup(path, undo)
         note(self._settings, f"backup: {path}")
         if self._settings.json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from csijournal.cli.options import JOURNAL_VARIABLE, Settings
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
@@ -20,8 +20,22 @@ _OF_ONE_JOURNAL = {"attach", "check", "ensure", "reserve", "undo"}
 """Commands that are printed for groups, and would follow the variable to another journal."""
 
 
-def command_line(settings: Settings, words: Iterable[str], instance_id: str = "") -> str:
-    """This program with the user's store options, and `words`.
+_OF_MAPPING = "cluster_mapping"
+
+
+def undo_line(settings: Settings, backup: str) -> str:
+    """The command that restores a backup: as it was, and never mapped."""
+    words = ["restore", backup, "--overwrite", "--apply"]
+    return command_line(settings, words, without={_OF_MAPPING})
+
+
+def command_line(
+    settings: Settings,
+    words: Iterable[str],
+    instance_id: str = "",
+    without: Collection[str] = (),
+) -> str:
+    """This program with the user's store options but those in `without`, and `words`.
 
     `instance_id` is the instance that the command is about; empty where it is
     about none.
@@ -29,7 +43,7 @@ def command_line(settings: Settings, words: Iterable[str], instance_id: str = ""
     options = [
         word
         for name, value in settings.given.items()
-        if name not in _NOT_REPEATED
+        if name not in _NOT_REPEATED and name not in without
         for word in (_SHORT.get(name, "--" + name.replace("_", "-")), value)
     ]
     words = list(words)

@@ -10,7 +10,16 @@ from csijournal.journal.steps import AnyRecords
 from csijournal.repair.plan import Step, still_holds
 from csijournal.store.contract import KeyEquals, Write
 from csijournal.wire.records import IMAGE_ID_KEY, ImageRecord
+from csijournal.wire.schema import AnySchema
 from csijournal.wire.text import encode
+
+
+def find_image_id(inventory: Inventory, schema: AnySchema, uuid: str, record: ImageRecord) -> str:
+    """The id of the image that bears the record's name; "" where there is none."""
+    name = record.image_name or schema.make_image_name("", uuid)
+    things = behind_record(inventory, schema, uuid, record).things
+    ids = (it.thing_id for it in things if it.kind is ThingKind.IMAGE and it.name == name)
+    return next(ids, "")
 
 
 def put_image_id(records: AnyRecords, inventory: Inventory, uuid: str) -> Iterator[Step]:
@@ -23,13 +32,7 @@ def put_image_id(records: AnyRecords, inventory: Inventory, uuid: str) -> Iterat
     if not isinstance(record, ImageRecord) or record.request_name is None or record.image_id:
         return
 
-    def image_id() -> str:
-        name = record.image_name or schema.make_image_name("", uuid)
-        things = behind_record(inventory, schema, uuid, record).things
-        ids = (it.thing_id for it in things if it.kind is ThingKind.IMAGE and it.name == name)
-        return next(ids, "")
-
-    found = image_id()
+    found = find_image_id(inventory, schema, uuid, record)
     if found:
         lost = None if record.image_id is None else b""
         guards = (
@@ -43,5 +46,5 @@ def put_image_id(records: AnyRecords, inventory: Inventory, uuid: str) -> Iterat
                 guards=tuple(filter(None, guards)),
                 puts={IMAGE_ID_KEY: encode(found)},
             ),
-            recheck=lambda: image_id() == found,
+            recheck=lambda: find_image_id(inventory, schema, uuid, record) == found,
         )

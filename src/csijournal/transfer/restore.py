@@ -24,6 +24,7 @@ from csijournal.repair.retire_images import TakeOutOfTrash
 from csijournal.store.contract import Guard, ObjectAbsent, Store, Unchanged, Write
 from csijournal.transfer.entering import Enterer
 from csijournal.transfer.holders import Holders
+from csijournal.transfer.mapping import CannotMap, RecordMapper
 from csijournal.transfer.words import request_name_of, sentence
 from csijournal.wire.entries import RecordHere, RecordInPool
 from csijournal.wire.names import DEFAULT_INSTANCE_ID
@@ -114,6 +115,8 @@ class Restorer:
     that is overwritten, also where nothing of its own lies there: it would be
     one that nothing points at.  The name is looked up in the directories that
     the archive has, and in those of `instance_id`.
+
+    `mapper` exchanges the ids of another cluster in what is restored.
     """
 
     def __init__(
@@ -123,11 +126,13 @@ class Restorer:
         *,
         only: str = "",
         instance_id: str = DEFAULT_INSTANCE_ID,
+        mapper: RecordMapper | None = None,
         clock: Callable[[], Timestamp] = Timestamp.now,
     ) -> None:
         self._store = store
         self._archive = archive
         self._only = only
+        self._mapper = mapper
         self._holders = Holders(store, archive, instance_id)
         self._clock = clock
         self._enterer = Enterer(store, self._selected)
@@ -141,6 +146,14 @@ class Restorer:
         for difference in self._all_compared(survey):
             survey.add(difference)
         return survey
+
+    def cannot_map(self) -> CannotMap:
+        """What of the archive the mapper cannot map."""
+        cannot = CannotMap()
+        if self._mapper is not None:
+            for record in filter(None, map(self._part, self._archive.records())):
+                self._mapper.note_problems(record, cannot)
+        return cannot
 
     def differences(self) -> Iterator[Difference]:
         """What restore would do to the journal, in the order in which to do it.
@@ -223,7 +236,8 @@ class Restorer:
                 yield replace(difference, problem=_IMAGE_LOST) if lost else difference
 
     def _selected(self) -> Iterator[Record]:
-        return filter(None, map(self._part, self._archive.records()))
+        parts = filter(None, map(self._part, self._archive.records()))
+        return parts if self._mapper is None else map(self._mapper.map, parts)
 
     def _part(self, record: Record) -> Record | None:
         """What of a record is to be restored; None for nothing."""

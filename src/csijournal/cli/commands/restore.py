@@ -22,6 +22,7 @@ from csijournal.cli.apply import (
 )
 from csijournal.cli.connect import open_place
 from csijournal.cli.files import STANDARD, readable
+from csijournal.cli.mapping_options import MappingOptions, mapper_of, mapping_options
 from csijournal.cli.options import JournalCommand, Settings
 from csijournal.cli.output import note, print_json, print_line, print_lines
 from csijournal.cli.progress import Bar, Position
@@ -29,6 +30,7 @@ from csijournal.cli.shell import command_line
 from csijournal.errors import Conflict, NotFound, printable
 from csijournal.repair.apply import Tally
 from csijournal.repair.plan import Outcome
+from csijournal.store import Store
 from csijournal.transfer.listings import LISTING
 from csijournal.transfer.restore import LeftOut, Restorer, Survey, check_archive
 from csijournal.wire.text import number_of
@@ -43,12 +45,14 @@ class _Asked:
     overwrite: bool
     apply: bool
     backup_file: Path | None
+    mapping: MappingOptions
 
     def words(self) -> list[str]:
         """The words of a command line that carries this out."""
         words = ["restore", self.file]
         words += ["--only", self.only] if self.only else []
         words += ["--overwrite"] if self.overwrite else []
+        words += self.mapping.words()
         words += ["--backup", str(self.backup_file)] if self.backup_file else []
         return [*words, "--apply"]
 
@@ -61,6 +65,7 @@ class _Asked:
         "csijournal -p rbd restore csijournal-backup-20261122T132310Z.jsonl --overwrite --apply",
         "csijournal -p rbd restore backup.jsonl --only groupsnapshot-42 --overwrite --apply",
         "csijournal -p new -N ns restore journal.jsonl --apply",
+        "csijournal -p new restore journal.jsonl --map-pool 2=5 --map-cluster site1=site2",
     ],
 )
 @click.argument("file")
@@ -71,6 +76,7 @@ class _Asked:
     default="",
     help="Only what is about this request name, UUID or object.",
 )
+@mapping_options
 @apply_option
 @backup_option
 @click.pass_obj
@@ -80,40 +86,65 @@ def command(
     file: str,
     overwrite: bool,
     only: str,
+    mapping: MappingOptions,
     apply: bool,
     backup_file: Path | None,
 ) -> None:
     """Put back what an export or a backup holds.
 
-    FILE is read to its end first; one that was cut short or altered, or that
-    names what is not a journal's, is refused.  Says what it would do; with
-    --apply does it.  What FILE says nothing of stays as it is, and what is
+    FILE (- is standard input) is read to its end first; one that was cut short or
+    altered, or that names what is not a journal's, is refused.  Says what it would
+    do; with --apply does it.  What FILE says nothing of stays as it is, and what is
     there but different stops it with exit code 4 unless --overwrite is given.
-    A FILE of - is standard input.
 
-    Leases in files of older versions are left out: they have ended.  A listing's
-    archive (import-listing) goes into a new file, which is marked as a copy.
-    Exit code 1: others changed something since, and it was skipped.
+    After a failover to other pools, --map-pool and its like (or --cluster-mapping)
+    exchange the ids in handles and entries, and those of images for those here.
+    What cannot be mapped is named, and nothing is written, with exit code 4.
+
+    Leases in old files are left out.  A listing's archive (import-listing) goes into
+    a new file, marked as a copy.  Exit code 1: others changed something meanwhile.
     """
-    asked = _Asked(file, only, overwrite, apply, backup_file)
+    asked = _Asked(file, only, overwrite, apply, backup_file, mapping)
     with changing_nothing(settings, apply=apply), readable(file) as opened:
         archive = Archive(opened, _shown(file))
         kind, left_out = check_archive(archive)
-        with open_place(settings, create=apply) as store:
-            restorer = Restorer(store, archive, only=only, instance_id=settings.instance_id)
-            survey = restorer.survey()
-            _require_selected(asked, survey)
+        with (
+            open_place(settings, create=apply) as store,
+            mapper_of(mapping.ids(settings, store), store) as mapper,
+        ):
+            restorer = Restorer(
+                store, archive, only=only, instance_id=settings.instance_id, mapper=mapper
+            )
+            survey = _survey(settings, restorer, asked)
             _print_plan(settings, survey, kind, archive)
             _note_left_out(settings, left_out)
-            if survey.overwrite and not overwrite:
-                raise _in_the_way(survey)
-            if not survey.total or not apply:
-                _print_dry_end(settings, survey, asked)
-                raise click.exceptions.Exit(exit_codes.OK)
-            if kind == LISTING:
-                store.mark_copy()
-            tally = _restore(settings, restorer, survey, asked)
+            tally = _act(settings, restorer, survey, asked, store if kind == LISTING else None)
     raise click.exceptions.Exit(exit_codes.FINDINGS if tally.skipped else exit_codes.OK)
+
+
+def _survey(settings: Settings, restorer: Restorer, asked: _Asked) -> Survey:
+    """What restore would do.  Raises where something cannot be mapped, or nothing is there."""
+    asked.mapping.require_mapped(settings, restorer.cannot_map())
+    survey = restorer.survey()
+    _require_selected(asked, survey)
+    return survey
+
+
+def _act(
+    settings: Settings, restorer: Restorer, survey: Survey, asked: _Asked, copy: Store | None
+) -> Tally:
+    """Carry it out if told to, and mark the store `copy`; ends the command where that is all.
+
+    Raises Conflict where something would be overwritten without leave.
+    """
+    if survey.overwrite and not asked.overwrite:
+        raise _in_the_way(survey)
+    if not survey.total or not asked.apply:
+        _print_dry_end(settings, survey, asked)
+        raise click.exceptions.Exit(exit_codes.OK)
+    if copy is not None:
+        copy.mark_copy()
+    return _restore(settings, restorer, survey, asked)
 
 
 def _shown(file: str) -> str:
