@@ -520,7 +520,12 @@ _REFERENCES = {
             "The handle of a group's member names a pool that does not exist in this cluster: the"
             " group was made in another cluster, or the pool is gone."
         ),
-        "After a failover, look with --cluster-mapping FILE, which Ceph-CSI uses as well.",
+        (
+            "After a failover, look with --cluster-mapping FILE, which Ceph-CSI uses as well: then"
+            " nothing needs to be written. Where Kubernetes' volumes were made again with new"
+            " handles, `csijournal remap` exchanges the old ids for the new ones, and"
+            " `csijournal restore --map-pool OLD=NEW` does so while it restores."
+        ),
         Alone.NEVER,
         "Only a person can know which pool took the place of the old one.",
     ),

@@ -29,6 +29,7 @@ COMMANDS = {
     "export": "Write the journals to FILE, or to standard output.",
     "import-listing": "Make an archive of what `rados listomapvals` printed.",
     "restore": "Put back what an export or a backup holds.",
+    "remap": "Exchange the ids of another cluster: say how, and with --apply do it.",
 }
 """Every command and its line in the help.
 
