@@ -15,13 +15,13 @@ from csijournal.check.locations import Locations
 from csijournal.cli.options import Settings
 from csijournal.cli.output import note
 from csijournal.cli.rados_options import mapping_of
-from csijournal.cli.render import number_of
 from csijournal.errors import Conflict
 from csijournal.inventory.choose import inventory_of
 from csijournal.inventory.cluster_mapping import LocationType
 from csijournal.repair.image_ids import find_image_id
 from csijournal.store import Store
 from csijournal.transfer.mapping import CannotMap, IdMapping, RecordMapper, Rule, rules_to
+from csijournal.wire.text import number_of
 
 
 @dataclass(frozen=True)

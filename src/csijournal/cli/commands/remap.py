@@ -24,7 +24,6 @@ from csijournal.cli.kubernetes_options import KubernetesOptions, kubernetes_opti
 from csijournal.cli.mapping_options import MappingOptions, mapping_options
 from csijournal.cli.options import JournalCommand, Settings
 from csijournal.cli.output import print_json, print_line, print_lines
-from csijournal.cli.render import number_of
 from csijournal.cli.shell import command_line
 from csijournal.errors import Conflict
 from csijournal.inventory.kubernetes import MAKE_HINT, KubernetesLists
@@ -34,6 +33,7 @@ from csijournal.repair.plan import Outcome
 from csijournal.store import Store
 from csijournal.transfer.mapping import IdMapping, RecordMapper
 from csijournal.transfer.remap import Remapper, RemapSurvey
+from csijournal.wire.text import number_of
 
 _NAMED_MAX = 5
 """How many objects of Kubernetes a refusal names."""
