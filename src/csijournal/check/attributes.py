@@ -8,7 +8,9 @@ from csijournal.check.catalog import FindingKind
 from csijournal.check.commands import Words, attach_group, attach_image, undo
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
+from csijournal.check.instances import directory_id
 from csijournal.check.reading import Seen
+from csijournal.journal.steps import AnyRecords
 from csijournal.wire.records import (
     CREATION_TIME_KEY,
     GROUP_NAME_KEY,
@@ -28,7 +30,7 @@ UNFINISHED_NS = 24 * 60 * 60 * NANOSECONDS
 
 
 def attributes_of(
-    context: Context, instance_id: str, seen: Seen, record: AnyRecord
+    context: Context, records: AnyRecords, seen: Seen, record: AnyRecord
 ) -> Iterator[Finding]:
     """The findings about the record's own attributes."""
     judged: Iterator[tuple[FindingKind, str, str, tuple[Words, ...]]] = iter(())
@@ -41,7 +43,7 @@ def attributes_of(
             kind,
             seen,
             found,
-            instance_id=instance_id,
+            instance_id=directory_id(records),
             key=key,
             request_name=record.request_name,
             commands=commands,

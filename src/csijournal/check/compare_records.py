@@ -62,8 +62,7 @@ class RecordComparison(Comparison):
 
     def look_around(self) -> None:
         for uuid, references in self._context.references:
-            groups = {one.packed for one in references if one.how == MEMBER and one.exclusive}
-            if len(groups) > 1:
+            if len(references) > 1 and _are_two_groups(references):
                 self._twice.append((uuid, references))
             for one in references:
                 if one.how in _JUDGED and self._is_suspect(uuid, one):
@@ -220,6 +219,12 @@ class RecordComparison(Comparison):
                     f"its member {uuid} is a member of {others} too",
                     request_name=record.request_name,
                 )
+
+
+def _are_two_groups(references: list[Reference]) -> bool:
+    """Whether several groups name the volume that can be in one alone."""
+    groups = {one.packed for one in references if one.how == MEMBER and one.exclusive}
+    return len(groups) > 1
 
 
 def _records(store: Store, schema: AnySchema) -> AnyRecords:

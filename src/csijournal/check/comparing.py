@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from csijournal.check.findings import Finding
 from csijournal.wire.records import AnyRecord
 from csijournal.wire.schema import AnySchema
 
 
-@dataclass(frozen=True)
-class RecordSeen:
+class RecordSeen(NamedTuple):
     """A record as the scan read it.
 
     `instance_id` is that of the directory whose entry led to it, and `entered`

@@ -52,7 +52,9 @@ class DirectoryCheck:
                 found = f"stands for {shortened(entry.value)}"
                 yield self._entry_finding(FindingKind.MAPPING, entry, found)
                 continue
-            yield from self._invalid_name(entry)
+            problem = self._problem_of_name(entry.request_name)
+            if problem:
+                yield self._entry_finding(FindingKind.INVALID_REQUEST_NAME, entry, problem)
             if isinstance(entry.target, RecordInPool):
                 pointing.elsewhere.append(entry)
             elif entry.uuid is None:
@@ -86,11 +88,13 @@ class DirectoryCheck:
                 journal=self._schema.journal,
             )
 
-    def _invalid_name(self, entry: Entry) -> Iterator[Finding]:
+    def _problem_of_name(self, request_name: str) -> str:
+        """What the rules forbid about the name; "" for nothing."""
         try:
-            self._schema.require_request_name(entry.request_name)
+            self._schema.require_request_name(request_name)
         except InvalidRequestName as error:
-            yield self._entry_finding(FindingKind.INVALID_REQUEST_NAME, entry, error.message)
+            return error.message
+        return ""
 
     def _corrupt(self, entry: Entry) -> Finding:
         found = f"holds {shortened(entry.value)}"

@@ -150,13 +150,14 @@ class JournalScan:
     def _records(
         self, instance: Instance, records: AnyRecords, entries: list[Entry]
     ) -> Iterator[Found]:
+        schema, instance_id = self._schema, directory_id(records)
         uuids = [entry.uuid or "" for entry in entries]
-        found = read_records(self._context.store, self._schema, uuids)
+        found = read_records(self._context.store, schema, uuids)
         for entry, seen in zip(entries, found):
             yield from self._entry_check.look(instance, records, entry, seen)
             if seen.record is not None:
-                self._listing.read(self._schema, seen.uuid)
-                yield RecordSeen(self._schema, seen.uuid, seen.record, directory_id(records))
+                self._listing.read(schema, seen.uuid)
+                yield RecordSeen(schema, seen.uuid, seen.record, instance_id)
 
     # Objects that are no directory and no record's
 

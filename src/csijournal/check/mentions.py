@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from csijournal.errors import InvalidHandle
 from csijournal.wire.handles import Handle
 from csijournal.wire.records import AnyRecord, GroupRecord, ImageRecord
 from csijournal.wire.schema import GROUPS, SNAPSHOTS, VOLUMES, AnySchema
-from csijournal.wire.uuids import ending_uuid
+from csijournal.wire.uuids import UUID_LENGTH, ending_uuid
 
 _MEMBERS_SNAPSHOT = re.compile(
     r"(?P<group>.*?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(?P<handle>.+)"
@@ -18,6 +18,8 @@ _MEMBERS_SNAPSHOT = re.compile(
 """The request name of a snapshot that a CephFS group snapshot made of one member:
 the group's name and the volume's handle (Ceph-CSI, internal/cephfs/groupcontrollerserver.go)."""
 
+_MEMBERS_NAME_LENGTH_MIN = 2 * UUID_LENGTH
+"""No such name is shorter; nearly all others are."""
 
 MEMBER = "member"
 MEMBERS_SNAPSHOT = "member's snapshot"
@@ -26,8 +28,7 @@ BACKING_SNAPSHOT = "backing snapshot"
 GROUP = "group"
 
 
-@dataclass(frozen=True)
-class Mention:
+class Mention(NamedTuple):
     """A text by which a record names another, and the journals that may have it, likelier first.
 
     `how` is what the other is to the record, and `handle` the text taken apart,
@@ -79,5 +80,7 @@ def _handle(how: str, text: str, *schemas: AnySchema, exclusive: bool = False) -
 
 def _group_of_name(request_name: str) -> str:
     """The group's name that a member snapshot's request name starts with; empty for none."""
+    if len(request_name) < _MEMBERS_NAME_LENGTH_MIN:
+        return ""
     found = _MEMBERS_SNAPSHOT.fullmatch(request_name)
     return found["group"] if found and _handle(MEMBER, found["handle"]) else ""

@@ -99,6 +99,8 @@ class RecordedImages:
 
     def _is_elsewhere(self, one: _Recorded) -> bool:
         """Whether this pool holds the journal alone, and the images lie in another."""
+        if one.record.journal_pool is None:
+            return False
         pool_id = one.record.journal_pool_id
         return pool_id is not None and pool_id == self._view.context.store.pool_id
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from csijournal.store.contract import Store, Unreadable, unreadable_in
 from csijournal.wire.records import AnyRecord
 from csijournal.wire.schema import AnySchema
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """A record as it was read; `record` is None where there is none."""
 
     schema: AnySchema
@@ -27,10 +26,11 @@ class Seen:
 
 def read_records(store: Store, schema: AnySchema, uuids: Iterable[str]) -> Iterator[Seen]:
     """The records of these UUIDs, in their order."""
+    start = len(schema.record_prefix)
     names = map(schema.record_object, uuids)
     for name, entries in store.read_objects(names, sentinel=schema.name_key):
         record = None if entries is None else schema.parse(entries)
-        yield Seen(schema, schema.uuid_of_record(name) or "", record, unreadable_in(entries))
+        yield Seen(schema, name[start:], record, unreadable_in(entries))
 
 
 def read_pages(

@@ -67,7 +67,8 @@ class EntryCheck:
         self, instance: Instance, records: AnyRecords, entry: Entry, seen: Seen
     ) -> Iterator[Finding]:
         """Look at an entry and its record for the first time, right after they were read."""
-        yield from self.unreadable(seen, directory_id(records))
+        if seen.unreadable:
+            yield from self.unreadable(seen, directory_id(records))
         kind = contradiction(seen.schema, entry.request_name, seen.record)
         if kind is None:
             yield from self._in_order(records, seen)
@@ -129,10 +130,11 @@ class EntryCheck:
             self._context.is_left(seen, entry.request_name, directory_id(records))
         return True
 
-    def _in_order(self, records: AnyRecords, seen: Seen) -> Iterator[Finding]:
-        if seen.record is not None:
-            self._count(seen, seen.record)
-            yield from attributes_of(self._context, directory_id(records), seen, seen.record)
+    def _in_order(self, records: AnyRecords, seen: Seen) -> Iterable[Finding]:
+        if seen.record is None:
+            return ()
+        self._count(seen, seen.record)
+        return attributes_of(self._context, records, seen, seen.record)
 
     def _count(self, seen: Seen, record: AnyRecord) -> None:
         self._context.summary.count_record(seen.schema, record, self._context.now_ns)

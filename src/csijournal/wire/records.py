@@ -69,6 +69,19 @@ IMAGE_KEYS = frozenset(
 )
 """The keys of a volume's or snapshot's record that have a meaning of their own."""
 
+_ATTRIBUTES = {
+    IMAGE_NAME_KEY: "image_name",
+    IMAGE_ID_KEY: "image_id",
+    OWNER_KEY: "owner",
+    KMS_ID_KEY: "kms_id",
+    ENCRYPTION_TYPE_KEY: "encryption_type",
+    GROUP_ID_KEY: "group_id",
+    SOURCE_NAME_KEY: "source_name",
+    BACKING_SNAPSHOT_KEY: "backing_snapshot_id",
+    JOURNAL_POOL_KEY: "journal_pool",
+}
+"""The attribute of an ImageRecord that each key becomes, but for its request name."""
+
 _POOL_ID = re.compile(r"[0-9a-fA-F]{16}")
 
 
@@ -308,24 +321,19 @@ def image_attributes(kind: type[ImageRecord], image_name: str, new: NewImage) ->
 
 
 def _parse_image(kind: type[ImageT], entries: Mapping[str, bytes]) -> ImageT:
-    texts = {key: decode(value) for key, value in entries.items()}
-    owners = [OWNER_KEY, EMPTY_KEY] if kind.empty_key_is_owner else [OWNER_KEY]
-    return kind(
-        request_name=texts.pop(kind.name_key, None),
-        image_name=texts.pop(IMAGE_NAME_KEY, None),
-        image_id=texts.pop(IMAGE_ID_KEY, None),
-        owner=_first_of(texts, owners),
-        kms_id=texts.pop(KMS_ID_KEY, None),
-        encryption_type=texts.pop(ENCRYPTION_TYPE_KEY, None),
-        group_id=_first_of(texts, [GROUP_ID_KEY, *MISSPELT_GROUP_ID_KEYS]),
-        source_name=texts.pop(SOURCE_NAME_KEY, None),
-        backing_snapshot_id=texts.pop(BACKING_SNAPSHOT_KEY, None),
-        journal_pool=texts.pop(JOURNAL_POOL_KEY, None),
-        others=texts,
-    )
-
-
-def _first_of(texts: dict[str, str], keys: list[str]) -> str | None:
-    """The first of `keys` that is there; all of them are taken out of `texts`."""
-    values = [texts.pop(key, None) for key in keys]
-    return next((value for value in values if value is not None), None)
+    said: dict[str, str] = {}
+    others: dict[str, str] = {}
+    for key, value in entries.items():
+        attribute = "request_name" if key == kind.name_key else _ATTRIBUTES.get(key)
+        if attribute is None:
+            others[key] = decode(value)
+        else:
+            said[attribute] = decode(value)
+    if others:  # few records have any
+        for attribute, keys in (
+            ("owner", (EMPTY_KEY,) if kind.empty_key_is_owner else ()),
+            ("group_id", MISSPELT_GROUP_ID_KEYS),
+        ):
+            for text in [others.pop(key) for key in keys if key in others]:
+                said.setdefault(attribute, text)
+    return kind(**said, others=others)
