@@ -143,6 +143,28 @@ def test_what_changed_since_the_lists_were_read_shows_after_a_refresh(
     assert inventory.stands_behind(Role.VOLUME, U1)
 
 
+@pytest.mark.parametrize("name", ["", VOLUME, f"other-{U1}"])
+def test_an_image_made_since_is_there_once_it_is_asked_for_by_name(
+    pool: RBDPool, inventory: RBDInventory, name: str
+) -> None:
+    inventory.look_up_now(Role.VOLUME, U1, name)
+    assert inventory.behind(Role.VOLUME, U1).is_nothing
+    pool.create(name or VOLUME)
+    assert inventory.behind(Role.VOLUME, U1).is_nothing
+    inventory.look_up_now(Role.VOLUME, U1, name)
+    assert inventory.stands_behind(Role.VOLUME, U1)
+
+
+def test_a_group_made_since_is_there_once_it_is_asked_for_by_name(
+    pool: RBDPool, inventory: RBDInventory
+) -> None:
+    inventory.look_up_now(Role.GROUP, U3)
+    assert inventory.behind(Role.GROUP, U3).is_nothing
+    pool.rbd("group", "create", f"@csi-vol-group-{U3}")
+    inventory.look_up_now(Role.GROUP, U3)
+    assert inventory.stands_behind(Role.GROUP, U3)
+
+
 def test_a_namespace_shows_its_own_images_and_nobody_else_s(
     pool: RBDPool, inventory: RBDInventory, whole_pool: RBDPool
 ) -> None:

@@ -26,6 +26,15 @@ def behind_record(
     return inventory.behind(role_of(schema), uuid, name, within=within_of(record))
 
 
+def is_nothing_now(
+    inventory: Inventory, schema: AnySchema, uuid: str, record: AnyRecord | None = None
+) -> bool:
+    """Whether it is certain at this moment that nothing stands behind the record."""
+    name = (record.image_name if record else None) or ""
+    inventory.look_up_now(role_of(schema), uuid, name)
+    return behind_record(inventory, schema, uuid, record).is_nothing
+
+
 def within_of(record: AnyRecord | None) -> str:
     """In what the inventory should look: a snapshot's source, a shallow volume's snapshot."""
     if isinstance(record, SnapshotRecord):

@@ -164,6 +164,14 @@ class Inventory(ABC):
     def refresh(self) -> None:
         """Read anew at the next question: before a change, or when two reads disagree."""
 
+    def look_up_now(self, role: Role, uuid: str, name: str = "") -> None:  # noqa: B027
+        """See that the lists have what goes by the names that the record gives, at this moment.
+
+        Before a change, where the lists may be some seconds old: a read or two
+        of these names alone.  An inventory that cannot do so relies on `refresh`.
+        Raises StoreError.
+        """
+
     def close(self) -> None:  # noqa: B027 - most have nothing to end
         """End connections of its own; closing twice is fine."""
 

@@ -27,7 +27,12 @@ from csijournal.inventory.contract import (
     UnknownInventory,
 )
 from csijournal.inventory.rbd_binding import import_rbd
-from csijournal.inventory.rbd_groups import GROUP_HEADER_PREFIX, GroupDetails, read_members
+from csijournal.inventory.rbd_groups import (
+    GROUP_HEADER_PREFIX,
+    GroupDetails,
+    has_group,
+    read_members,
+)
 from csijournal.inventory.rbd_headers import ImageHeader, read_headers
 from csijournal.inventory.rbd_image import ImageReader
 from csijournal.inventory.rbd_lists import (
@@ -44,6 +49,7 @@ from csijournal.store.rados.access import PoolAccess
 from csijournal.store.rados.binding import Ioctx
 from csijournal.store.rados.errors import ErrorContext
 from csijournal.store.rados.pool import RADOSStore
+from csijournal.wire.schema import GROUPS, SNAPSHOTS, VOLUMES
 
 IMAGE_ID_PREFIX = "rbd_id."
 """What RBD calls the object that holds the id of an image, before the image's name."""
@@ -53,6 +59,12 @@ _KINDS_OF = {
     Role.VOLUME: _IMAGE_KINDS,
     Role.SNAPSHOT: _IMAGE_KINDS,  # a CSI snapshot on RBD is an image of its own
     Role.GROUP: (ThingKind.RBD_GROUP,),
+}
+
+_DEFAULT_PREFIXES = {
+    Role.VOLUME: VOLUMES.default_name_prefix,
+    Role.SNAPSHOT: SNAPSHOTS.default_name_prefix,
+    Role.GROUP: GROUPS.default_name_prefix,
 }
 
 
@@ -130,6 +142,23 @@ class RBDInventory(Inventory):
         problems = self._lists.problems
         missing = (problems[kind] for kind in kinds if kind in problems)
         return Behind(tuple(things), tuple(dict.fromkeys(missing)))
+
+    def look_up_now(self, role: Role, uuid: str, name: str = "") -> None:
+        """Read all lists anew where they lack the image or group of the record's names."""
+        store, lists = self._lister.store, self._lists
+        if not lists.problems.keys().isdisjoint(_KINDS_OF[role]):
+            return  # what stands behind it is not known, whatever there is
+        index = lists.groups if role is Role.GROUP else lists.images
+        for each in dict.fromkeys(filter(None, (name, _DEFAULT_PREFIXES[role] + uuid))):
+            if index.id_of(each) is not None:
+                continue
+            if role is Role.GROUP:
+                is_there = has_group(store, each)
+            else:
+                is_there = store.modified_ns(IMAGE_ID_PREFIX + each) is not None
+            if is_there:
+                self.refresh()
+                return
 
     def _matching(self, kind: ThingKind, name: str, uuid: str) -> Iterator[Thing]:
         lists = self._lists

@@ -52,6 +52,11 @@ def group_names(store: Store) -> Iterator[tuple[str, str]]:
         yield key.removeprefix(_NAME_PREFIX), decoded(value, Decoder.text, GROUP_DIRECTORY, key)
 
 
+def has_group(store: Store, name: str) -> bool:
+    """Whether there is an RBD group of exactly this name.  Raises StoreError."""
+    return bool(store.read_keys(GROUP_DIRECTORY, [_NAME_PREFIX + name]))
+
+
 def read_members(
     store: Store, groups: Iterable[Thing], find: Callable[[str], Thing | None]
 ) -> Iterator[tuple[Thing, GroupDetails | None]]:

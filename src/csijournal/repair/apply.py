@@ -23,6 +23,7 @@ from csijournal.errors import GuardFailed, OutcomeUnknown, UnreadableContent
 from csijournal.repair.backup import BackupFile
 from csijournal.repair.plan import Outcome, Plan, Step
 from csijournal.repair.planners import Planner
+from csijournal.repair.refreshing import Refreshing
 from csijournal.store.contract import Store, Write
 from csijournal.wire.ownership import KeyRole, ObjectRole, owner_of, role_of
 
@@ -265,7 +266,7 @@ class Engine:
     """Carries out plans on one store; `tally` says at any time how far it is.
 
     Without `backup_file` nothing is backed up: for what only adds.  `refresh` is
-    called before each batch is carried out: what was known from outside is old.
+    called before each batch is carried out: what is known from outside may be old.
     """
 
     def __init__(
@@ -381,7 +382,8 @@ class Repairer(Planner):
         tally = Tally() if tally is None else tally
         backup_file = BackupFile(backup_path, self._store.place)
         watcher = Watcher() if watcher is None else watcher
-        engine = Engine(self._store, watcher, backup_file, tally, self.inventory.refresh)
+        refresh = Refreshing(self.inventory)
+        engine = Engine(self._store, watcher, backup_file, tally, refresh)
         return engine.run(self._plans(findings, watcher, tally))
 
     def _plans(self, findings: Iterable[Finding], watcher: Watcher, tally: Tally) -> Iterator[Plan]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from csijournal.check.behind import behind_record
+from csijournal.check.behind import behind_record, is_nothing_now
 from csijournal.check.findings import Finding, FindingKind
 from csijournal.check.kinds import (
     OF_ENTRIES,
@@ -208,8 +208,8 @@ class Planner:
         self, schema: AnySchema, uuid: str, state: ObjectState, record: AnyRecord
     ) -> Step:
         def unused() -> bool:
-            behind = behind_record(self.inventory, schema, uuid, record)
-            return behind.is_nothing and self.unentered(schema, uuid, record)
+            nothing = is_nothing_now(self.inventory, schema, uuid, record)
+            return nothing and self.unentered(schema, uuid, record)
 
         return remove_record_step(schema, uuid, state, record, unused)
 
@@ -233,7 +233,7 @@ class Planner:
 
     def _is_nothing_behind(self, records: AnyRecords, uuid: str) -> bool:
         """Whether it is certain that nothing stands behind a record that says nothing."""
-        return behind_record(self.inventory, records.schema, uuid).is_nothing
+        return is_nothing_now(self.inventory, records.schema, uuid)
 
     def unentered(self, schema: AnySchema, uuid: str, record: AnyRecord) -> bool:
         """Whether no instance's entry of the record's name points at the record."""
