@@ -41,6 +41,7 @@ HIDDEN_IMPORTS: dict[str, str] = {
     "cli.progress": "rich takes longer to import than most commands to run, and few draw a bar",
     "store.urls": "each kind of store is imported when it is opened: rados and sqlite3 are large",
     "store.rados.binding": "python3-rados is not on every machine",
+    "inventory.choose": "a command that looks one record up needs no inventory, and starts without",
     "inventory.rbd_binding": "python3-rbd is not on every machine",
 }
 """Modules that may import inside of functions, each with its reason."""
@@ -178,12 +179,34 @@ def test_public_names_are_those_of_the_package_alone() -> None:
     assert all(hasattr(csijournal, name) for name in PUBLIC)
 
 
-def test_the_package_imports_nothing_that_is_slow_or_not_everywhere() -> None:
-    script = "import sys, csijournal; print(*sys.modules)"
+def modules_after(script: str) -> set[str]:
+    """What a process has imported after it ran `script`."""
+    script += "\nimport sys; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    assert not {"rich", "click", "sqlite3", "rados"} & set(done.stdout.split())
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_the_package_imports_nothing_that_is_slow_or_not_everywhere() -> None:
+    assert not {"rich", "click", "sqlite3", "rados"} & modules_after("import csijournal")
+
+
+CHECKING = {"check.scan", "check.report", "inventory.rbd", "inventory.cephfs", "repair.apply"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "name"], ["reserve", "name"]])
+def test_a_command_that_looks_at_one_record_imports_no_check_of_all(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    store = ["--store", f"sqlite://{tmp_path}/j.db"]
+    script = f"from csijournal.cli.run import run; run({[*store, *arguments]!r})"
+    assert not {f"csijournal.{name}" for name in CHECKING} & modules_after(script)
+
+
+def test_a_public_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nobody'"):
+        csijournal.Nobody  # type: ignore[attr-defined]  # noqa: B018
 
 
 # Sizes

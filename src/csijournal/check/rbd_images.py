@@ -62,6 +62,8 @@ class UnrecordedImages:
             }
             recorded = self._view.with_record(parts.uuid for parts in things.values())
             for thing, parts in things.items():
+                if parts.uuid in recorded and not parts.is_temporary:
+                    continue  # got a record since, or has one in a journal that is not checked
                 if not self._view.is_young(self._view.inventory.named_ns(thing)):
                     yield from self._judged(thing, parts, recorded)
 
@@ -72,11 +74,10 @@ class UnrecordedImages:
         return {parent.name} if parent else set()
 
     def _judged(self, thing: Thing, parts: DriverName, recorded: set[str]) -> Iterator[Finding]:
-        has_record = parts.uuid in recorded
         if parts.is_temporary:
-            if not (has_record and self._is_in_the_making(parts.uuid)):
+            if not (parts.uuid in recorded and self._is_in_the_making(parts.uuid)):
                 yield from self._temporary(thing, parts)
-        elif not has_record and self._view.inventory.has_list_of(MIRRORING):
+        elif self._view.inventory.has_list_of(MIRRORING):
             yield from self._unrecorded(thing, parts)
 
     def _temporary(self, thing: Thing, parts: DriverName) -> Iterator[Finding]:

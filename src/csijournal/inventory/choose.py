@@ -1,12 +1,13 @@
-"""Which inventory tells what stands behind the records of an open store."""
+"""Which inventory tells what stands behind the records of an open store.
+
+The inventories are imported when one is opened: every command that looks a
+record up can ask for one, and few do.
+"""
 
 from __future__ import annotations
 
 from csijournal.errors import StoreError
-from csijournal.inventory.cephfs import CephFSInventory
 from csijournal.inventory.contract import Inventory, NoInventory, NotCompared, UnknownInventory
-from csijournal.inventory.rbd import connect_rbd_inventory
-from csijournal.inventory.rbd_lists import pool_applications
 from csijournal.store.contract import Store
 from csijournal.store.rados.csi_config import SUBVOLUME_GROUP
 from csijournal.store.rados.pool import RADOSStore
@@ -47,11 +48,17 @@ def inventory_of(
 
 
 def _inventory_of_pool(store: RADOSStore, filesystem: str, subvolume_group: str) -> Inventory:
+    from csijournal.inventory.rbd_lists import pool_applications  # noqa: PLC0415 - see above
+
     session = store.session
     pool = session.pool_name(store.pool_id) or ""
     applications = pool_applications(session.mon_command, pool)
     if filesystem or _CEPHFS in (applications or ()):
+        from csijournal.inventory.cephfs import CephFSInventory  # noqa: PLC0415
+
         return CephFSInventory(
             session, store, pool, store.namespace, filesystem=filesystem, group=subvolume_group
         )
+    from csijournal.inventory.rbd import connect_rbd_inventory  # noqa: PLC0415
+
     return connect_rbd_inventory(store, applications)
