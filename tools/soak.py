@@ -100,7 +100,7 @@ class Crew:
             seed=self._seed,
             threads=0 if slot == RECOVERER else self._scale.threads,
             lease_size=LEASE_SIZES[number % len(LEASE_SIZES)],
-            combining=number % 2 == 0,
+            group_commit=number % 2 == 0,
             grace_seconds=self._scale.grace_seconds,
             recovers=slot == RECOVERER,
             journal=self._journal,

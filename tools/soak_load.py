@@ -66,7 +66,7 @@ class Orders:
     seed: int
     threads: int
     lease_size: int
-    combining: bool
+    group_commit: bool
     grace_seconds: float
     recovers: bool = False
     journal: str = "groups"
@@ -281,7 +281,7 @@ def run(orders: Orders) -> None:
     stop = threading.Event()
     account = Account(orders.log)
     store = open_store(orders.url)
-    if orders.combining and not isinstance(store, GroupCommitStore):
+    if orders.group_commit and not isinstance(store, GroupCommitStore):
         store = GroupCommitStore(store)
     journal = drive(
         orders.journal, store, lease_size=orders.lease_size, grace_seconds=orders.grace_seconds

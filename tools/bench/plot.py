@@ -13,7 +13,7 @@ from rounds import Spread
 _STYLES: dict[str, dict[str, Any]] = {
     "csijournal": {"color": "#0b6e4f", "marker": "o", "linewidth": 2.5},
     "floor": {"color": "#777777", "marker": "", "linestyle": "--"},
-    "without combining": {"color": "#2a6fbb", "marker": "s"},
+    "without group commit": {"color": "#2a6fbb", "marker": "s"},
     "predecessor": {"color": "#b3402a", "marker": "^"},
 }
 

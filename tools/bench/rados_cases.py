@@ -33,9 +33,9 @@ class Bench:
         self.ioctx = ioctx
         self.rados = rados
 
-    def journal(self, instance_id: str, *, combining: bool = True) -> VolumeGroupJournal:
-        """A journal as open_store gives it, or without combining."""
-        store = GroupCommitStore(self.store) if combining else self.store
+    def journal(self, instance_id: str, *, group_commit: bool = True) -> VolumeGroupJournal:
+        """A journal as open_store gives it, or without group commit."""
+        store = GroupCommitStore(self.store) if group_commit else self.store
         return VolumeGroupJournal(store, instance_id=instance_id)
 
     def floor(self, instance_id: str) -> Floor:
@@ -146,14 +146,14 @@ def reserve_alone(subject: Bench, rounds: int) -> Case:
 
 def reserve_together(subject: Bench, callers: tuple[int, ...], rounds: int, seconds: float) -> Case:
     """Reservations a second by many callers at once."""
-    combined = subject.journal("together")
-    single = subject.journal("together-single", combining=False)
+    shared = subject.journal("together")
+    single = subject.journal("together-single", group_commit=False)
     before = subject.predecessor("together-before")
     actions = {}
     for count in callers:
         for name, reserve in (
-            ("csijournal", combined.reserve_name),
-            ("without combining", single.reserve_name),
+            ("csijournal", shared.reserve_name),
+            ("without group commit", single.reserve_name),
             ("predecessor", before.reserve),
         ):
             actions[f"{name}, {count}"] = rate_of(partial(_reserve_fresh, reserve), count, seconds)
@@ -165,7 +165,7 @@ def reserve_together(subject: Bench, callers: tuple[int, ...], rounds: int, seco
         "reservations a second",
         take_turns(actions, rounds),
         [
-            Target("csijournal, 32", "without combining, 32", 2.5, at_most=False, quick_bound=1.5),
+            Target("csijournal, 32", "without group commit, 32", 2.5, at_most=False, quick_bound=1.5),
             Target("csijournal, 32", "predecessor, 32", 2, at_most=False, quick_bound=1),
             Target("csijournal, 128", "csijournal, 32", 1, at_most=False, quick_bound=0.7),
         ],

@@ -65,15 +65,15 @@ def reserve_alone(folder: Path, rounds: int) -> Case:
 def reserve_together(folder: Path, rounds: int, seconds: float) -> Case:
     """Reservations a second by 8 threads."""
     with (
-        SQLiteStore(folder / "combined.db") as first,
+        SQLiteStore(folder / "shared.db") as first,
         SQLiteStore(folder / "single.db") as second,
     ):
-        combined = VolumeGroupJournal(GroupCommitStore(first))
+        shared = VolumeGroupJournal(GroupCommitStore(first))
         single = VolumeGroupJournal(second)
         figures = take_turns(
             {
-                "csijournal": rate_of(lambda: combined.reserve_name(fresh_name()), 8, seconds),
-                "without combining": rate_of(lambda: single.reserve_name(fresh_name()), 8, seconds),
+                "csijournal": rate_of(lambda: shared.reserve_name(fresh_name()), 8, seconds),
+                "without group commit": rate_of(lambda: single.reserve_name(fresh_name()), 8, seconds),
             },
             rounds,
         )
@@ -81,7 +81,7 @@ def reserve_together(folder: Path, rounds: int, seconds: float) -> Case:
         "reserve on SQLite, 8 threads",
         "reservations a second",
         figures,
-        [Target("csijournal", "without combining", 3, at_most=False, quick_bound=1.3)],
+        [Target("csijournal", "without group commit", 3, at_most=False, quick_bound=1.3)],
     )
 
 
