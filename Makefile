@@ -52,7 +52,8 @@ soak: $(VENV)/ready ceph  ## real faults on a real cluster for MINUTES=10, with 
 	$(BIN)/python tools/soak.py --minutes $(MINUTES) --osds $(OSDS)
 
 bench: $(VENV)/ready ceph  ## timings beside their floors and the predecessor's protocol
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@$(BIN)/python -c 'import matplotlib' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check 'matplotlib>=3.8'
 	$(BIN)/python tools/bench
 
 clean:          ## remove the virtual environment, caches and what was built

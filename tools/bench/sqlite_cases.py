@@ -73,7 +73,9 @@ def reserve_together(folder: Path, rounds: int, seconds: float) -> Case:
         figures = take_turns(
             {
                 "csijournal": rate_of(lambda: shared.reserve_name(fresh_name()), 8, seconds),
-                "without group commit": rate_of(lambda: single.reserve_name(fresh_name()), 8, seconds),
+                "without group commit": rate_of(
+                    lambda: single.reserve_name(fresh_name()), 8, seconds
+                ),
             },
             rounds,
         )
