@@ -57,7 +57,7 @@ class Verifier:
     `grace_seconds` is how old a record or lease must be to be called left behind;
     `settle_seconds` how long a contradiction must stand to be called one.
     Memory grows with the number of records (some 150 bytes each where the objects
-    are listed, else 8), with that of references between them (some 200 bytes
+    are listed, else 8), with that of references between them (some 90 bytes
     each), and not with what is found.
     """
 
