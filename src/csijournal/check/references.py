@@ -130,9 +130,7 @@ class References:
 
     def _reference(self, packed: bytes) -> Reference:
         _, referrer, number, how, journal, exclusive = _PACKED.unpack(packed)
-        return Reference(
-            _HOWS[how], _JOURNALS[journal], referrer, self._places[number], exclusive
-        )
+        return Reference(_HOWS[how], _JOURNALS[journal], referrer, self._places[number], exclusive)
 
     def _sorted(self) -> list[bytes]:
         if not self._is_sorted:
