@@ -30,7 +30,8 @@ def test_every_command_has_its_options_and_examples(text: str) -> None:
     for name in COMMANDS:
         command = program.get_command(context, name)
         assert command is not None
-        part = read(text.partition(f".SH CSIJOURNAL {name.upper()}\n")[2].partition("\n.SH ")[0])
+        heading = name.upper().replace("-", "\\-")
+        part = read(text.partition(f".SH CSIJOURNAL {heading}\n")[2].partition("\n.SH ")[0])
         assert f"csijournal {name}" in part
         for option in command.params:
             if isinstance(option, click.Option) and option.name not in common():

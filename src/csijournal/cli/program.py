@@ -24,12 +24,12 @@ COMMANDS = {
     "repair": "Repair what verify finds: say how, and with --apply do it.",
     "attach": "Make a record and a request name each other's again.",
     "drop": "Remove one entry, or one group that no entry points at.",
-    "recover": "Roll back what dead clients left: say how, and with --apply do it.",
+    "recover": "Roll back what dead clients left: say how; --apply does it.",
     "retire": "Take volumes out of use: say how, and with --apply do it.",
     "export": "Write the journals to FILE, or to standard output.",
     "import-listing": "Make an archive of what `rados listomapvals` printed.",
     "restore": "Put back what an export or a backup holds.",
-    "remap": "Exchange the ids of another cluster: say how, and with --apply do it.",
+    "remap": "Exchange ids of another cluster: say how; --apply does it.",
 }
 """Every command and its line in the help.
 

@@ -38,7 +38,7 @@ from csijournal.wire.text import number_of
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, as without --apply.")
 @click.pass_obj
 def command(settings: Settings, older_than_seconds: float, apply: bool, dry_run: bool) -> None:
-    """Roll back what dead clients left: say how, and with --apply do it.
+    """Roll back what dead clients left: say how; --apply does it.
 
     Looks at old leases and at every entry, and never lists the pool.  Says what
     it would do; with --apply it does that, and prints each thing that it

@@ -77,7 +77,7 @@ def command(
     apply: bool,
     backup_file: Path | None,
 ) -> None:
-    """Exchange the ids of another cluster: say how, and with --apply do it.
+    """Exchange ids of another cluster: say how; --apply does it.
 
     Only for volumes, snapshots and groups that were made again in Kubernetes with
     new handles: the lists of --kubernetes must be whole, and it refuses with exit
