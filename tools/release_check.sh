@@ -21,6 +21,7 @@ step_debian13() { in_debian trixie; }
 step_explore() { make explore; }
 step_soak() { make soak MINUTES=30; }
 step_failover() { make soak MINUTES=30 OSDS=3; }
+step_healthy() { CSIJOURNAL_SETS=60 .venv/bin/python -m pytest -q tests/test_compare_rbd.py -k healthy; }
 step_bench() { make bench; }
 
 declare -A tells=(
@@ -30,9 +31,10 @@ declare -A tells=(
     [explore]="every interleaving of the explorer's scenarios"
     [soak]="30 minutes of kills and freezes on one OSD"
     [failover]="30 minutes of kills and freezes on three OSDs, whose primaries move"
+    [healthy]="verify is silent about 1,000 images that are in order"
     [bench]="timings, among them pools of 100,000 and 1,000,000 objects"
 )
-all=(pythons debian12 debian13 explore soak failover bench)
+all=(pythons debian12 debian13 explore soak failover healthy bench)
 
 logs=build/release-check
 mkdir -p "$logs"

@@ -137,7 +137,9 @@ class PointerCheck:
                 found = f"csi.nfs.cluster alone; the volume's record lies in {where}"
                 return self._context.finding(FindingKind.NFS_ATTRIBUTE_ELSEWHERE, seen, found)
         things = self._context.behind(seen).things
-        found = "; ".join([record.content_in_words, *map(str, things)])
+        said = record.populated or record.in_use or seen.schema is GROUPS
+        content = record.content_in_words if said else "nothing in it"
+        found = "; ".join([content, *map(str, things)])
         return self._context.finding(
             kind,
             seen,

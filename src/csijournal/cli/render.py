@@ -115,7 +115,7 @@ class Explanations:
         if any(found.repairs for found in self._found.values()):
             _print("repair prints its plan; with --apply it makes a backup and carries it out.")
         if any(found.for_people for found in self._found.values()):
-            _print("attach and drop say what they would do; with --apply they do it.")
+            _print("attach, drop and retire say what they would do; with --apply they do it.")
         print_line("")
 
 
