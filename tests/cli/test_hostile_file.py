@@ -72,7 +72,7 @@ def test_recover_rolls_back_all_that_it_can_read(hostile: CLI) -> None:
     result = hostile("recover", "--apply")
     for done in (f"group  {uuid(90)}", "entry  dangling", "entry  unpopulated"):
         assert f"removed {done}" in result.out
-    assert "damaged entries left alone" in result.err
+    assert "2 damaged entries and 2 unreadable keys left alone" in result.err
 
 
 def test_export_keeps_what_it_can_read_and_names_the_rest(hostile: CLI) -> None:

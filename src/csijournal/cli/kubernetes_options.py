@@ -95,8 +95,11 @@ class KubernetesOptions:
         return (compare,)
 
     def note_missing(self, summary: Summary) -> None:
-        """Say in the summary that there was nothing to compare with, where there was not."""
-        if self.lists is None:
+        """Say in the summary that there was nothing to compare with, where there was not.
+
+        Handles name a pool or a filesystem: they lead to no store that stands alone.
+        """
+        if self.lists is None and not summary.stands_alone:
             summary.not_given.append(
                 "what nothing in Kubernetes holds: no list was given (--kubernetes FILE)"
             )
