@@ -14,7 +14,7 @@ import pytest
 from cluster import ThrowawayCluster
 from cluster_mgr import Shape
 from explorer import report
-from support.filesystem import FILESYSTEM
+from support.filesystem import FILESYSTEM, empty_group
 from support.places import (
     GroupCommitPlace,
     MemoryPlace,
@@ -53,8 +53,15 @@ def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayCluster]
         yield cluster
 
 
+@pytest.fixture(scope="module")
+def cephfs(cephfs_cluster: ThrowawayCluster) -> Iterator[ThrowawayCluster]:
+    """The cluster with a file system, whose subvolumes do not outlive the tests of one file."""
+    yield cephfs_cluster
+    empty_group(cephfs_cluster)
+
+
 @pytest.fixture(scope="session")
-def cephfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayCluster]:
+def cephfs_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThrowawayCluster]:
     """A second cluster, with a manager and a file system; only tests that ask for it wait for it.
 
     Its manager stays up: who kills it starts it again.

@@ -22,7 +22,8 @@ WALKS = [
 @pytest.mark.parametrize("scenario", WALKS)
 def test_every_schedule_of_images_keeps_every_promise(scenario: Scenario) -> None:
     # As with groups: where a lease-less owner's last write fails, the next caller is not protected.
-    bounds = Bounds(faults=0 if "without a lease" in scenario.name else 1)
+    faultless = ("without a lease", "the same UUID")  # as they are for groups
+    bounds = Bounds(faults=0 if any(words in scenario.name for words in faultless) else 1)
     tally = Walk(Space(scenario, bounds)).run()
     assert tally.states > 10
     if tally.findings:

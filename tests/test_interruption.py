@@ -63,6 +63,15 @@ MISSES_MAX = 3
 """How many strikes must miss before a call counts as gone through: waiting takes more or fewer."""
 
 
+@pytest.fixture(autouse=True)
+def no_strangers() -> Iterator[None]:
+    """Hypothesis measures the garbage collection of a run: a signal must not be taken there."""
+    callbacks = [*gc.callbacks]
+    gc.callbacks.clear()
+    yield
+    gc.callbacks[:] = callbacks
+
+
 @pytest.fixture(params=["memory", "sqlite"])
 def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     if request.param == "memory":

@@ -146,7 +146,7 @@ def test_a_client_whose_names_are_the_damaged_ones_gets_its_reservations() -> No
         mortal = MortalStore(store, nth)
         with suppress(Died):
             repair_all(mortal, clock=lambda: NOW)
-        with VolumeGroupJournal(store, clock=lambda: NOW) as journal:
+        with VolumeGroupJournal(store, settle_seconds=0, clock=lambda: NOW) as journal:
             made = {}
             for name in names[:2]:
                 made[name] = journal.ensure_reservation(name).reservation

@@ -81,7 +81,9 @@ def test_the_commands_of_the_example_check_both_drivers(
     clusters = [{"clusterID": "rook-ceph", "monitors": cluster.monitors}]
     (cli.folder / "key").write_text(cluster.run("auth", "print-key", "client.csijournal"))
     (cli.folder / "config.json").write_text(json.dumps(clusters))
-    (cli.folder / "kubernetes.json").write_text(listed("PersistentVolume", "v1"))
+    empty = ("VolumeSnapshotContent", "VolumeGroupSnapshotContent", "VolumeGroupReplicationContent")
+    lists = [json.dumps({"kind": f"{kind}List", "items": []}) for kind in empty]
+    (cli.folder / "kubernetes.json").write_text(listed("PersistentVolume", "v1") + "".join(lists))
     settings = {one["metadata"]["name"]: one["data"] for one in of_kind(example, "ConfigMap")}
 
     for job in of_kind(example, "CronJob"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cluster import ThrowawayCluster
+from cluster import ClusterError, ThrowawayCluster
 from csijournal.wire.backing_references import VERSION_ATTRIBUTE, object_name
 
 if TYPE_CHECKING:
@@ -31,6 +33,32 @@ files.ftruncate(opened, int(size))
 files.close(opened)
 files.shutdown()
 """
+
+
+def empty_group(cluster: ThrowawayCluster, group: str = GROUP) -> None:
+    """Remove all subvolumes of the group, whatever state they are in, with their snapshots.
+
+    And what a driver keeps of them in its namespace of the metadata pool.
+    """
+    driver = ("-p", METADATA_POOL, "-N", NAMESPACE)
+    for name in cluster.rados(*driver, "ls").splitlines():
+        cluster.rados(*driver, "rm", name)
+
+    def names(*words: str) -> list[str]:
+        try:
+            return [one["name"] for one in json.loads(cluster.run(*words, "--group_name", group))]
+        except ClusterError:  # the group was never made, or the subvolume went with its snapshot
+            return []
+
+    def remove(*words: str) -> None:
+        with suppress(ClusterError):  # what is gone already, or not in a state for this
+            cluster.run(*words, "--group_name", group)
+
+    for subvolume in names("fs", "subvolume", "ls", FILESYSTEM):
+        remove("fs", "clone", "cancel", FILESYSTEM, subvolume)
+        for snapshot in names("fs", "subvolume", "snapshot", "ls", FILESYSTEM, subvolume):
+            remove("fs", "subvolume", "snapshot", "rm", FILESYSTEM, subvolume, snapshot, "--force")
+        remove("fs", "subvolume", "rm", FILESYSTEM, subvolume, "--force")
 
 
 class Subvolumes:
