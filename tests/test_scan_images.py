@@ -350,3 +350,64 @@ def _renumbered(omaps: Omaps, number: int) -> Omaps:
         changed(name): {changed(key): changed(value) for key, value in entries.items()}
         for name, entries in omaps.items()
     }
+
+
+def _found_in_pool(store: RADOSStore) -> list[tuple[FindingKind, str]]:
+    verifier = Verifier(
+        store,
+        inventory=NoInventory(),
+        depth=Depth.FULL,
+        settle_seconds=0,
+        clock=lambda: NOW,
+    )
+    return [(one.kind, one.uuid) for one in verifier.findings()]
+
+
+@pytest.mark.ceph
+def test_reservations_in_two_pools_are_in_order_where_the_image_pool_has_the_whole_record(
+    ceph: ThrowawayCluster,
+) -> None:
+    """As older drivers wrote them; the later layout, and a pool that is gone, are not."""
+    for pool in ("split-journal", "split-images"):
+        ceph.create_pool(pool, application="rbd")
+    conf = str(ceph.conf)
+    with (
+        RADOSStore("split-journal", conf=conf, clock=lambda: LONG_AGO_NS) as journal,
+        RADOSStore("split-images", conf=conf, clock=lambda: LONG_AGO_NS) as images,
+    ):
+        there, here = f"{images.pool_id:016x}", f"{journal.pool_id:016x}"
+        fill(
+            journal,
+            joined(
+                volume_entry("whole", f"{there}/{VOLUME}"),
+                volume_entry("split", f"{there}/{OTHER}"),
+                volume("split", OTHER, journalpool=here),
+                volume_entry("gone", f"{there}/{GONE}"),
+                volume_entry("no-pool", f"{999:016x}/{SNAPSHOT}"),
+            ),
+        )
+        fill(
+            images,
+            joined(volume("whole", VOLUME, journalpool=here), {f"csi.volume.{OTHER}": {}}),
+        )
+        assert sorted(_found_in_pool(journal)) == [
+            (FindingKind.DANGLING_ENTRY, GONE),
+            (FindingKind.SPLIT_RECORD, SNAPSHOT),
+            (FindingKind.SPLIT_RECORD, OTHER),
+        ]
+        assert _found_in_pool(images) == [(FindingKind.EMPTY_RECORD, OTHER)]
+
+
+@pytest.mark.ceph
+def test_a_group_whose_members_lie_in_another_namespace_is_told(ceph: ThrowawayCluster) -> None:
+    pool = "wrong-namespace-of-group"
+    ceph.create_pool(pool, application="rbd")
+    conf = str(ceph.conf)
+    with (
+        RADOSStore(pool, "csi", conf=conf, clock=lambda: LONG_AGO_NS) as right,
+        RADOSStore(pool, conf=conf, clock=lambda: LONG_AGO_NS) as wrong,
+    ):
+        fill(right, joined(volume_entry("pvc-1", VOLUME), volume("pvc-1", VOLUME)))
+        fill(wrong, group("group-1", GROUP, {handle(VOLUME, wrong.pool_id): ""}))
+        assert _found_in_pool(wrong) == [(FindingKind.WRONG_NAMESPACE, GROUP)]
+        assert _found_in_pool(right) == []

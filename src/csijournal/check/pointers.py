@@ -24,7 +24,7 @@ from csijournal.check.listing import Listing
 from csijournal.check.reading import Seen, read_records
 from csijournal.check.records import LOOKS_MAX
 from csijournal.check.settling import Settling
-from csijournal.check.split import has_entry_elsewhere
+from csijournal.check.split import is_entered
 from csijournal.journal.model import Entry
 from csijournal.journal.steps import AnyRecords
 from csijournal.wire.records import NFS_CLUSTER_KEY, AnyRecord, ImageRecord
@@ -150,14 +150,9 @@ class PointerCheck:
         )
 
     def _is_pointed_at(self, seen: Seen, record: AnyRecord) -> bool:
-        """Whether it got an entry since the directories were read."""
-        name = record.request_name
-        if name is None:
-            return False
-        if any(instance.entry_matches(name, seen.uuid) for instance in self._instances):
-            return True
-        ids = [instance.instance_id for instance in self._instances]
-        return has_entry_elsewhere(self._context, seen, ids)
+        """Whether it got an entry since the directories were read, or has one elsewhere."""
+        directories = (one for instance in self._instances for one in instance.directories)
+        return is_entered(self._context.store, seen.schema, seen.uuid, record, directories)
 
     def _namespace_of_volume(self, seen: Seen, record: AnyRecord) -> str | None:
         """Where the volume's own record lies, of which the NFS driver has put its key here."""

@@ -15,15 +15,17 @@ from csijournal.check.catalog import FindingKind
 from csijournal.check.context import Context
 from csijournal.check.findings import Finding
 from csijournal.check.instances import directory_id
-from csijournal.check.reading import Seen
 from csijournal.check.settling import Settling
+from csijournal.check.story import leads_to
 from csijournal.errors import SplitReservation, StoreError
 from csijournal.journal.elsewhere import read_halves
 from csijournal.journal.model import Entry
 from csijournal.journal.state import EntryState, classify_record
 from csijournal.journal.steps import AnyRecords, Records
+from csijournal.store.contract import Store
 from csijournal.wire.entries import RecordInPool
 from csijournal.wire.records import AnyRecord, ImageRecord
+from csijournal.wire.schema import AnySchema
 from csijournal.wire.text import shortened
 
 
@@ -88,29 +90,38 @@ class SplitCheck:
         return [(FindingKind.SPLIT_RECORD, found)]
 
 
-def has_entry_elsewhere(context: Context, seen: Seen, instance_ids: Iterable[str]) -> bool:
-    """Whether the entry of a record lies in the journal pool that the record names.
+def is_entered(
+    store: Store,
+    schema: AnySchema,
+    uuid: str,
+    record: AnyRecord,
+    directories: Iterable[AnyRecords],
+) -> bool:
+    """Whether an entry of the record's name leads to it: of `directories`, or of its journal pool.
 
-    Yes, too, where that pool cannot be looked into: then nothing is known.
+    An entry here may say that the record lies in another pool, which is then the
+    other half of a split reservation.  Yes, too, where the journal pool that the
+    record names cannot be looked into: then nothing is known.
     """
-    record = seen.record
-    pool_id = record.journal_pool_id if isinstance(record, ImageRecord) else None
-    if record is None or pool_id is None or pool_id == context.store.pool_id:
+    name = record.request_name
+    if name is None:
         return False
-    beside = context.store.beside(pool_id, context.store.namespace)
-    if beside is None or record.request_name is None:
+    known = list(directories)
+    if any(leads_to(records.look_up(name), uuid) for records in known):
+        return True
+    pool_id = record.journal_pool_id if isinstance(record, ImageRecord) else None
+    if pool_id is None or pool_id == store.pool_id:
+        return False
+    beside = store.beside(pool_id, store.namespace)
+    if beside is None:
         return False
     with closing(beside):
         try:
-            for instance_id in instance_ids:
-                entry = Records(beside, seen.schema, instance_id, validate=False).look_up(
-                    record.request_name
-                )
-                if entry is not None and getattr(entry.target, "uuid", "") == seen.uuid:
-                    return True
+            ids = {schema.instance_of(records.directory) or "" for records in known}
+            theirs = (Records(beside, schema, one, validate=False) for one in ids)
+            return any(leads_to(records.look_up(name), uuid) for records in theirs)
         except StoreError:
             return True
-    return False
 
 
 def _target(suspect: SplitSuspect) -> RecordInPool:

@@ -18,6 +18,7 @@ from csijournal.check.kinds import (
     WITHOUT_ENTRY_ALONE,
     kind_without_entry,
 )
+from csijournal.check.split import is_entered
 from csijournal.errors import InvalidInput
 from csijournal.inventory.choose import inventory_of
 from csijournal.inventory.contract import Inventory
@@ -236,12 +237,12 @@ class Planner:
         return is_nothing_now(self.inventory, records.schema, uuid)
 
     def unentered(self, schema: AnySchema, uuid: str, record: AnyRecord) -> bool:
-        """Whether no instance's entry of the record's name points at the record."""
-        name = record.request_name
-        return name is None or not any(
-            Records(self._store, schema, instance_id, validate=False).entry_matches(name, uuid)
+        """Whether no instance's entry of the record's name leads to the record."""
+        directories = (
+            Records(self._store, schema, instance_id, validate=False)
             for instance_id in self._instances_of(schema)
         )
+        return not is_entered(self._store, schema, uuid, record, directories)
 
     def _instances_of(self, schema: AnySchema) -> list[str]:
         if schema.journal not in self._instances:
