@@ -42,12 +42,12 @@ def namespaces_with_journals(
 def places_beside(store: Store) -> Iterator[Store]:
     """The other namespaces of the pool that hold journals, each open until the next is taken.
 
-    One that cannot be read is left out.
+    One whose directories cannot be read is left out.
     """
     for namespace in namespaces_with_journals(store, ()):
         beside = None if namespace == store.namespace else _beside(store, namespace)
         if beside is not None:
-            with beside, suppress(StoreError):
+            with beside:
                 yield beside
 
 
